@@ -1,0 +1,38 @@
+/**
+ * Time as a dependency. Everything that waits or measures is handed a Clock, so that tests and the simulator run the
+ * very same code on a clock of their own. This file and random.ts are the only users of the real ones.
+ */
+
+export interface Timer {
+  /** Makes sure that the callback will not be called; harmless afterwards. */
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds, with fractions, since an arbitrary start. Never goes back. */
+  monotonicMs(): number;
+  /** Milliseconds since 1970-01-01 UTC; may jump. */
+  wallMs(): number;
+  /** Calls back once, `delayMs` or a little more from now. Does not keep the process alive. */
+  after(delayMs: number, callback: () => void): Timer;
+  /** Calls back every `periodMs` until cancelled. Does not keep the process alive. */
+  every(periodMs: number, callback: () => void): Timer;
+}
+
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs).unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+  every(periodMs, callback) {
+    const timer = setInterval(callback, periodMs).unref();
+    return { cancel: () => clearInterval(timer) };
+  },
+};
+
+/** Resolves after `delayMs` on the given clock. */
+export function sleep(clock: Clock, delayMs: number): Promise<void> {
+  return new Promise((resolve) => clock.after(delayMs, resolve));
+}

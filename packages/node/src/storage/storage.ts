@@ -1,0 +1,88 @@
+import type { EntryRef, PutResult } from '@larder/loader';
+import type { KeySlice } from '@larder/proto';
+
+export type EvictionPolicyName = 'adaptive' | 'lru' | 'lfu' | 'fifo' | 'ttl' | 'random';
+
+export interface StorageCacheOptions {
+  /** 0 to 4,095, unique on the node. */
+  readonly cache: number;
+  /** Hard bound of what this cache takes: keys, values, records, index and eviction state. */
+  readonly memoryBytesMax: number;
+  readonly eviction: EvictionPolicyName;
+}
+
+export interface StorageOptions {
+  /** Hard bound of all caches together, index and metadata included. */
+  readonly memoryBytesMax: number;
+  readonly valueBytesMax: number;
+  readonly caches: readonly StorageCacheOptions[];
+}
+
+export interface CacheStorageStatistics {
+  readonly entries: number;
+  /** Real bytes: keys, values, records, index share, eviction state. */
+  readonly bytes: number;
+  readonly evictions: number;
+  readonly expirations: number;
+}
+
+/** Why an entry left without a delete. */
+export const RemovalCause = { evicted: 1, expired: 2 } as const;
+export type RemovalCause = (typeof RemovalCause)[keyof typeof RemovalCause];
+
+/**
+ * The in-memory engine of a node: synchronous, bounded in real bytes, off the JavaScript heap. Flags are those of
+ * EntryFlag: a dirty entry is never evicted and stays live past its expiry.
+ *
+ * An EntryRef is valid until the next call of a method that can move records: put, remove, expire, sweep, drop...
+ */
+export interface Storage {
+  /** The live entry, if there is one, and counts as a use of it for eviction. */
+  find(cache: number, key: KeySlice): EntryRef;
+  /** The same without counting as a use. */
+  peek(cache: number, key: KeySlice): EntryRef;
+
+  cacheOf(ref: EntryRef): number;
+  keyBytes(ref: EntryRef): number;
+  copyKey(ref: EntryRef, target: Uint8Array, at: number): void;
+  flags(ref: EntryRef): number;
+  valueBytes(ref: EntryRef): number;
+  /** Copies the bytes [from, to) of the value. */
+  copyValue(ref: EntryRef, from: number, to: number, target: Uint8Array, at: number): void;
+  epoch(ref: EntryRef): number;
+  seq(ref: EntryRef): number;
+  /** Remaining life in ms, at least 1; -1 if it never expires. */
+  remainingMs(ref: EntryRef): number;
+
+  /** Stores an entry, evicting as its cache's policy says. `ttlMs` 0: never expires. On a refusal nothing changes. */
+  put(
+    cache: number,
+    key: KeySlice,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    epoch: number,
+    seq: number,
+    ttlMs: number,
+    flags: number,
+  ): PutResult;
+  remove(cache: number, key: KeySlice): boolean;
+  /** 0: never expires. */
+  expire(cache: number, key: KeySlice, ttlMs: number): boolean;
+  setFlags(ref: EntryRef, flags: number): void;
+
+  /**
+   * Visits up to `countMax` entries of a partition, of all caches, from `cursor` (0: the start). Returns the cursor to
+   * go on from, or 0 when the partition is done. An entry that is there throughout is visited at least once.
+   */
+  scanPartition(partition: number, cursor: number, countMax: number, visit: (ref: EntryRef) => void): number;
+  dropPartition(partition: number): void;
+  entriesOfPartition(partition: number): number;
+  /** Frees expired entries for at most `budgetMs`. Returns whether there is more to do at once. Call it every 100 ms or so. */
+  sweep(budgetMs: number): boolean;
+
+  statistics(cache: number): CacheStorageStatistics;
+  /** Real bytes taken of `memoryBytesMax`. */
+  readonly memoryBytes: number;
+  readonly memoryBytesMax: number;
+}

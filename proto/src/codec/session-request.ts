@@ -1,0 +1,231 @@
+import { LENGTH_DELIMITED, malformed, VARINT, WireReader } from './wire-reader.js';
+import { varintBytes, WireWriter } from './wire-writer.js';
+
+/**
+ * SessionRequest of larder/v1/cache.proto, written and read in place. These are real protobuf messages: fields may
+ * come in any order, unknown ones are passed over, and a generated codec reads and writes the same bytes.
+ *
+ * Both classes are cursors that one session uses for all its frames, so an operation costs no object.
+ */
+
+export const OperationKind = { get: 1, set: 2, delete: 3, entry: 4, peek: 5, expire: 6 } as const;
+
+/** `ttlMs` when the operation names none: the cache's default applies. On the wire 0 means that it never expires. */
+export const TTL_DEFAULT = -1;
+export const TTL_NEVER = 0;
+
+const TAG_OPERATION = (1 << 3) | LENGTH_DELIMITED;
+const TAG_OPEN = (2 << 3) | LENGTH_DELIMITED;
+const TAG_HELLO = (3 << 3) | LENGTH_DELIMITED;
+
+const TAG_ID = (1 << 3) | VARINT;
+const TAG_KIND = (2 << 3) | VARINT;
+const TAG_CACHE = (3 << 3) | VARINT;
+const TAG_KEY = (4 << 3) | LENGTH_DELIMITED;
+const TAG_VALUE = (5 << 3) | LENGTH_DELIMITED;
+const TAG_TTL = (6 << 3) | VARINT;
+const TAG_TIMEOUT = (7 << 3) | VARINT;
+
+/** Tags and lengths of one operation besides its key, value and the varints that are counted. */
+const OPERATION_OVERHEAD_MAX = 64;
+
+export class SessionRequestWriter extends WireWriter {
+  operations = 0;
+
+  constructor(capacity: number) {
+    super(capacity);
+  }
+
+  /** `value` is undefined for operations that carry none. */
+  operation(
+    id: number,
+    kind: number,
+    cache: number,
+    key: Uint8Array,
+    keyEnd: number,
+    value: Uint8Array | undefined,
+    ttlMs: number,
+    timeoutMs: number,
+  ): void {
+    let length = 2 + varintBytes(id) + 1 + 1 + varintBytes(keyEnd) + keyEnd;
+    if (cache !== 0) length += 1 + varintBytes(cache);
+    if (value !== undefined) length += 1 + varintBytes(value.length) + value.length;
+    if (ttlMs !== TTL_DEFAULT) length += 1 + varintBytes(ttlMs);
+    if (timeoutMs !== 0) length += 1 + varintBytes(timeoutMs);
+    this.reserve(length + OPERATION_OVERHEAD_MAX);
+    this.byte(TAG_OPERATION);
+    this.varint(length);
+    this.byte(TAG_ID);
+    this.varint(id);
+    this.byte(TAG_KIND);
+    this.byte(kind);
+    if (cache !== 0) {
+      this.byte(TAG_CACHE);
+      this.varint(cache);
+    }
+    this.byte(TAG_KEY);
+    this.varint(keyEnd);
+    this.copy(key, 0, keyEnd);
+    if (value !== undefined) {
+      this.byte(TAG_VALUE);
+      this.varint(value.length);
+      this.copy(value, 0, value.length);
+    }
+    if (ttlMs !== TTL_DEFAULT) {
+      this.byte(TAG_TTL);
+      this.varint(ttlMs);
+    }
+    if (timeoutMs !== 0) {
+      this.byte(TAG_TIMEOUT);
+      this.varint(timeoutMs);
+    }
+    this.operations++;
+  }
+
+  open(handle: number, name: string): void {
+    this.message(TAG_OPEN, (inner) => {
+      inner.varint((1 << 3) | VARINT);
+      inner.varint(handle);
+      inner.string((2 << 3) | LENGTH_DELIMITED, name);
+    });
+  }
+
+  hello(protocol: number, clientName: string, defaultTimeoutMs: number): void {
+    this.message(TAG_HELLO, (inner) => {
+      inner.varint((1 << 3) | VARINT);
+      inner.varint(protocol);
+      inner.string((2 << 3) | LENGTH_DELIMITED, clientName);
+      inner.varint((3 << 3) | VARINT);
+      inner.varint(defaultTimeoutMs);
+    });
+  }
+}
+
+/** What `next` found. */
+export const RequestItem = { end: 0, operation: 1, open: 2, hello: 3 } as const;
+
+export class SessionRequestReader extends WireReader {
+  // The operation found last.
+  id = 0;
+  kind = 0;
+  cache = 0;
+  keyStart = 0;
+  keyEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
+  hasValue = false;
+  ttlMs = TTL_DEFAULT;
+  timeoutMs = 0;
+  // The last `open` (with `cache` as its handle) or `hello` (with `timeoutMs`).
+  name = '';
+  protocol = 0;
+
+  /** Steps to the next item of the frame. Throws BAD_ARGUMENT for bytes that are no SessionRequest. */
+  next(): number {
+    while (this.at < this.end) {
+      const tag = this.varint();
+      if (tag === TAG_OPERATION) {
+        this.#readOperation();
+        return RequestItem.operation;
+      }
+      if (tag === TAG_OPEN) {
+        this.#readOpen();
+        return RequestItem.open;
+      }
+      if (tag === TAG_HELLO) {
+        this.#readHello();
+        return RequestItem.hello;
+      }
+      this.skip(tag & 7);
+    }
+    return RequestItem.end;
+  }
+
+  #readOperation(): void {
+    const end = this.#enter();
+    this.id = 0;
+    this.kind = 0;
+    this.cache = 0;
+    this.keyStart = 0;
+    this.keyEnd = 0;
+    this.valueStart = 0;
+    this.valueEnd = 0;
+    this.hasValue = false;
+    this.ttlMs = TTL_DEFAULT;
+    this.timeoutMs = 0;
+    while (this.at < end) {
+      const tag = this.varint();
+      switch (tag) {
+        case TAG_ID:
+          this.id = this.uint32();
+          break;
+        case TAG_KIND:
+          this.kind = this.varint();
+          break;
+        case TAG_CACHE:
+          this.cache = this.uint32();
+          break;
+        case TAG_KEY: {
+          const length = this.length();
+          this.keyStart = this.at;
+          this.keyEnd = this.at += length;
+          break;
+        }
+        case TAG_VALUE: {
+          const length = this.length();
+          this.valueStart = this.at;
+          this.valueEnd = this.at += length;
+          this.hasValue = true;
+          break;
+        }
+        case TAG_TTL:
+          this.ttlMs = this.varint();
+          break;
+        case TAG_TIMEOUT:
+          this.timeoutMs = this.uint32();
+          break;
+        default:
+          this.skip(tag & 7);
+      }
+    }
+    this.#leave(end);
+  }
+
+  #readOpen(): void {
+    const end = this.#enter();
+    this.cache = 0;
+    this.name = '';
+    while (this.at < end) {
+      const tag = this.varint();
+      if (tag === ((1 << 3) | VARINT)) this.cache = this.uint32();
+      else if (tag === ((2 << 3) | LENGTH_DELIMITED)) this.name = this.string();
+      else this.skip(tag & 7);
+    }
+    this.#leave(end);
+  }
+
+  #readHello(): void {
+    const end = this.#enter();
+    this.protocol = 0;
+    this.name = '';
+    this.timeoutMs = 0;
+    while (this.at < end) {
+      const tag = this.varint();
+      if (tag === ((1 << 3) | VARINT)) this.protocol = this.uint32();
+      else if (tag === ((2 << 3) | LENGTH_DELIMITED)) this.name = this.string();
+      else if (tag === ((3 << 3) | VARINT)) this.timeoutMs = this.uint32();
+      else this.skip(tag & 7);
+    }
+    this.#leave(end);
+  }
+
+  /** Where the message that starts here ends. */
+  #enter(): number {
+    const length = this.length();
+    return this.at + length;
+  }
+
+  #leave(end: number): void {
+    if (this.at !== end) throw malformed('a field that reaches beyond its message', this.at);
+  }
+}

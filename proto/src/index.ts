@@ -1,0 +1,34 @@
+export {
+  OperationKind,
+  RequestItem,
+  SessionRequestReader,
+  SessionRequestWriter,
+  TTL_DEFAULT,
+  TTL_NEVER,
+} from './codec/session-request.js';
+export {
+  errorToFailure,
+  failureToError,
+  ResponseItem,
+  SessionResponseReader,
+  SessionResponseWriter,
+  TTL_NONE,
+} from './codec/session-response.js';
+export { type ClientView, checkedView, type ViewNode } from './codec/view.js';
+export { varintBytes, WireWriter } from './codec/wire-writer.js';
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  errorCodeFromNumber,
+  errorCodeNumber,
+  grpcStatusOf,
+  LarderError,
+  type LarderErrorOptions,
+  type Outcome,
+  toLarderError,
+} from './errors.js';
+export * from './limits.js';
+export { type KeySlice, keySlice, partitionOf } from './partition.js';
+export { type Placement, type RingNode, ringPlacements } from './ring.js';
+export { adminService, cacheService, packageDefinition } from './service.js';
+export { xxh32 } from './xxh32.js';
