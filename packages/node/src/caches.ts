@@ -1,0 +1,29 @@
+import type { EntryMemory, Loader } from '@larder/loader';
+import { LarderError } from '@larder/proto';
+
+/** One declared cache on this node. */
+export interface NodeCache {
+  readonly id: number;
+  readonly name: string;
+  readonly loader: Loader;
+  readonly memory: EntryMemory;
+}
+
+/** The caches that the config declares, by name. */
+export class Caches {
+  readonly #byName: ReadonlyMap<string, NodeCache>;
+
+  constructor(readonly all: readonly NodeCache[]) {
+    this.#byName = new Map(all.map((cache) => [cache.name, cache]));
+  }
+
+  /** Throws UNKNOWN_CACHE. */
+  named(name: string): NodeCache {
+    const cache = this.#byName.get(name);
+    if (cache) return cache;
+    const known = [...this.#byName.keys()].slice(0, 20).join(', ') || 'none';
+    throw new LarderError('UNKNOWN_CACHE', `no cache is named ${JSON.stringify(name)}; declared are: ${known}`, {
+      outcome: 'not-applied',
+    });
+  }
+}
