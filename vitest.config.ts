@@ -15,7 +15,14 @@ const alias = {
 
 const project = (name: string, include: string[], testTimeout: number) => ({
   resolve: { alias },
-  test: { name, include, exclude: ['**/node_modules/**', '**/dist/**'], testTimeout, hookTimeout: 60_000, environment: 'node' as const },
+  test: {
+    name,
+    include,
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    testTimeout,
+    hookTimeout: 60_000,
+    environment: 'node' as const,
+  },
 });
 
 export default defineConfig({

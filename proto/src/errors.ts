@@ -99,6 +99,11 @@ export function errorCodeFromNumber(number: number): ErrorCode {
   return NAMES_BY_NUMBER.get(number) ?? 'INTERNAL';
 }
 
+/** A name that this version does not know becomes INTERNAL. */
+export function errorCodeFromName(name: string): ErrorCode {
+  return Object.hasOwn(CODES, name) ? (name as ErrorCode) : 'INTERNAL';
+}
+
 export function grpcStatusOf(code: ErrorCode): number {
   return CODES[code].grpcStatus;
 }

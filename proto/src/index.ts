@@ -19,6 +19,7 @@ export { varintBytes, WireWriter } from './codec/wire-writer.js';
 export {
   ERROR_CODES,
   type ErrorCode,
+  errorCodeFromName,
   errorCodeFromNumber,
   errorCodeNumber,
   grpcStatusOf,

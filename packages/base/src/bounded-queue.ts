@@ -33,7 +33,8 @@ export class BoundedQueue<T> {
   #grow(): void {
     const old = this.#items;
     this.#items = new Array(old.length * 2);
-    for (let index = 0; index < this.#length; index++) this.#items[index] = old[(this.#head + index) & (old.length - 1)];
+    for (let index = 0; index < this.#length; index++)
+      this.#items[index] = old[(this.#head + index) & (old.length - 1)];
     this.#head = 0;
   }
 }

@@ -1,4 +1,4 @@
-export { assert, AssertionFailed, unreachable } from './assert.js';
+export { AssertionFailed, assert, unreachable } from './assert.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { BoundedQueue } from './bounded-queue.js';
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';

@@ -261,7 +261,12 @@ export class SessionResponseReader extends WireReader {
 }
 
 /** Failure of larder/v1/cache.proto as an error; the same for the session and for generated codecs. */
-export function failureToError(failure: { code: number; message: string; outcome: number; viewVersion: number }): LarderError {
+export function failureToError(failure: {
+  code: number;
+  message: string;
+  outcome: number;
+  viewVersion: number;
+}): LarderError {
   return new LarderError(errorCodeFromNumber(failure.code), failure.message, {
     outcome: failure.outcome === 1 ? 'not-applied' : failure.outcome === 2 ? 'unknown' : undefined,
     details: failure.viewVersion > 0 ? { viewVersion: failure.viewVersion } : undefined,
@@ -269,7 +274,12 @@ export function failureToError(failure: { code: number; message: string; outcome
 }
 
 /** The other direction, for generated codecs. */
-export function errorToFailure(error: LarderError): { code: number; message: string; outcome: number; viewVersion: number } {
+export function errorToFailure(error: LarderError): {
+  code: number;
+  message: string;
+  outcome: number;
+  viewVersion: number;
+} {
   const viewVersion = error.details?.viewVersion;
   return {
     code: errorCodeNumber(error.code),

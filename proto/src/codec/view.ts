@@ -50,7 +50,11 @@ export function readView(reader: WireReader, end: number): ClientView {
 }
 
 /** The checks that every view passes, whichever codec it came through. */
-export function checkedView(raw: { version: number; nodes: readonly ViewNode[]; owners: readonly number[] }): ClientView {
+export function checkedView(raw: {
+  version: number;
+  nodes: readonly ViewNode[];
+  owners: readonly number[];
+}): ClientView {
   if (raw.owners.length !== PARTITION_COUNT) {
     throw malformed(`a view of ${raw.owners.length} partitions where ${PARTITION_COUNT} are due`, 0);
   }

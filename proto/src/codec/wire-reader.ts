@@ -58,7 +58,8 @@ export class WireReader {
   /** Reads a length and checks that so many bytes follow. */
   length(): number {
     const length = this.varint();
-    if (length > this.end - this.at) throw malformed(`a field of ${length} bytes with ${this.end - this.at} left`, this.at);
+    if (length > this.end - this.at)
+      throw malformed(`a field of ${length} bytes with ${this.end - this.at} left`, this.at);
     return length;
   }
 
