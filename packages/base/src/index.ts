@@ -1,8 +1,10 @@
 export { AssertionFailed, assert, unreachable } from './assert.js';
 export { Backoff, type BackoffOptions } from './backoff.js';
 export { BoundedQueue } from './bounded-queue.js';
+export { BYTE_SIZE_FORM, type ByteSize, byteSize } from './byte-size.js';
 export { type Clock, sleep, systemClock, type Timer } from './clock.js';
 export { type Deferred, deferred } from './deferred.js';
+export { DURATION_FORM, type Duration, durationMs } from './duration.js';
 export { Histogram } from './histogram.js';
 export { ManualClock } from './manual-clock.js';
 export { type Random, seededRandom, systemRandom } from './random.js';
