@@ -32,5 +32,11 @@ export function toStatus(error: LarderError): ServerErrorResponse {
   const metadata = new Metadata();
   metadata.set('larder-code', error.code);
   if (error.outcome) metadata.set('larder-outcome', error.outcome);
-  return { name: 'LarderError', code: grpcStatusOf(error.code), message: error.message, details: error.message, metadata };
+  return {
+    name: 'LarderError',
+    code: grpcStatusOf(error.code),
+    message: error.message,
+    details: error.message,
+    metadata,
+  };
 }

@@ -256,15 +256,7 @@ export class Session implements ReplyTarget {
         cache.loader.get(key, reply, timeoutMs);
         return;
       case OperationKind.set:
-        cache.loader.set(
-          key,
-          reader.bytes,
-          reader.valueStart,
-          reader.valueEnd,
-          reader.ttlMs,
-          reply,
-          timeoutMs,
-        );
+        cache.loader.set(key, reader.bytes, reader.valueStart, reader.valueEnd, reader.ttlMs, reply, timeoutMs);
         return;
       case OperationKind.delete:
         cache.loader.delete(key, reply, timeoutMs);

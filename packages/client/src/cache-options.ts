@@ -1,0 +1,41 @@
+import type { Duration } from '@larder/base';
+import { LarderError, TTL_DEFAULT, TTL_MS_MAX, TTL_NEVER } from '@larder/proto';
+import type { Codec } from './codecs/codec.js';
+import { durationMs, timeoutMs } from './options.js';
+
+export interface CacheOptions<V> {
+  /** Default: the client's codec. Caches with a database origin speak JSON. */
+  readonly codec?: Codec<V>;
+  /** Life of what is set, unless the call says otherwise. Absent: the node's policy. null: never expires. */
+  readonly ttl?: Duration | null;
+}
+
+export interface CallOptions {
+  /** Ends the wait with ABORTED; a write may have been applied. */
+  readonly signal?: AbortSignal;
+  /** How long the call may take before TIMEOUT; 1 ms to 10 min. Default: the client's. */
+  readonly timeout?: Duration;
+}
+
+export interface SetOptions extends CallOptions {
+  /** Absent: the cache's. null: never expires. */
+  readonly ttl?: Duration | null;
+}
+
+/** A time to live as it travels. Throws BAD_ARGUMENT. */
+export function wireTtl(given: Duration | null | undefined): number {
+  if (given === undefined) return TTL_DEFAULT;
+  if (given === null) return TTL_NEVER;
+  const ttlMs = durationMs('ttl', given);
+  if (ttlMs > 0 && ttlMs <= TTL_MS_MAX) return Math.ceil(ttlMs);
+  throw new LarderError(
+    'BAD_ARGUMENT',
+    `ttl is ${JSON.stringify(given)}; allowed are more than 0 up to ${TTL_MS_MAX} ms, or null for no expiry`,
+    { outcome: 'not-applied' },
+  );
+}
+
+/** 0: the session's default. Throws BAD_ARGUMENT. */
+export function wireTimeout(options: CallOptions | undefined): number {
+  return options?.timeout === undefined ? 0 : timeoutMs('timeout', options.timeout, 0);
+}

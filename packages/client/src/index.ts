@@ -1,0 +1,16 @@
+export type { Duration } from '@larder/base';
+export { type ClientView, type ErrorCode, LarderError, type Outcome, type ViewNode } from '@larder/proto';
+export type { Entry, Written } from './answers.js';
+export type { KeyOutcome } from './batch-error.js';
+export type { Cache } from './cache.js';
+export type { CacheOptions, CallOptions, SetOptions } from './cache-options.js';
+export { type BytesOptions, bytes } from './codecs/bytes.js';
+export type { Codec } from './codecs/codec.js';
+export { json } from './codecs/json.js';
+export { text } from './codecs/text.js';
+export { connect } from './connect.js';
+export type { LoadContext, LoadOptions } from './fills.js';
+export type { Key } from './keys.js';
+export type { Larder, LarderEvents } from './larder.js';
+export type { CacheStatistics, NodeStatistics } from './node-statistics.js';
+export type { ConnectOptions } from './options.js';
