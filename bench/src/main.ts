@@ -1,0 +1,44 @@
+import { UsageError } from './options.js';
+
+/**
+ * `main.js NAME [options]` runs one bench. Its result is the last line on stdout, one JSON object; everything else that
+ * a bench has to say goes to stderr. Exit codes: 0 done, 1 the bench failed, 2 the command line is wrong.
+ */
+
+interface Bench {
+  run(argv: string[]): Promise<object>;
+}
+
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  get: () => import('./get.js'),
+  set: () => import('./set.js'),
+};
+
+async function main(argv: string[]): Promise<number> {
+  const [name = '', ...rest] = argv;
+  const load = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+  if (load === undefined) {
+    process.stderr.write(
+      `${name === '' ? 'no bench named' : `unknown bench '${name}'`}; there are ${Object.keys(BENCHES).join(', ')}\n`,
+    );
+    return 2;
+  }
+  try {
+    const bench = await load();
+    const result = await bench.run(rest);
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return 0;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`${name}: ${error.message}\n`);
+      return 2;
+    }
+    process.stderr.write(`${name}: ${error instanceof Error ? error.stack : String(error)}\n`);
+    return 1;
+  }
+}
+
+// Exit handlers, which a death by signal would skip, stop the servers that a bench started.
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
+process.exitCode = await main(process.argv.slice(2));

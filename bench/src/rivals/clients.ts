@@ -1,0 +1,23 @@
+import type { ConnectClient } from './client.js';
+
+/** Every client of a comparison, by its name in the result, with the server that it talks to. */
+interface ClientEntry {
+  readonly server: ServerName;
+  load(): Promise<{ connectClient: ConnectClient }>;
+}
+
+export type ServerName = 'larder-node' | 'redis-server' | 'memcached';
+
+export const CLIENT_NAMES = ['larder', 'ioredis', 'ioredisAuto', 'nodeRedis', 'memjs'] as const;
+export type ClientName = (typeof CLIENT_NAMES)[number];
+
+/** Larder is compared with the best of these. */
+export const REDIS_CLIENT_NAMES = ['ioredis', 'ioredisAuto', 'nodeRedis'] as const satisfies readonly ClientName[];
+
+export const CLIENTS: Readonly<Record<ClientName, ClientEntry>> = {
+  larder: { server: 'larder-node', load: () => import('./larder.js') },
+  ioredis: { server: 'redis-server', load: () => import('./ioredis.js') },
+  ioredisAuto: { server: 'redis-server', load: () => import('./ioredis-auto.js') },
+  nodeRedis: { server: 'redis-server', load: () => import('./node-redis.js') },
+  memjs: { server: 'memcached', load: () => import('./memjs.js') },
+};
