@@ -100,13 +100,15 @@ export class ServerProcess {
 
   async #ready(): Promise<void> {
     const { name, isReady, readyTimeoutMs = 30_000 } = this.options;
+    let waiting: NodeJS.Timeout | undefined;
     const verdict = await new Promise<string | undefined>((resolve) => {
       this.#readLines((line) => isReady(line) && resolve(undefined));
       void this.exited.then(({ code, signal }) =>
         resolve(`ended with ${signal ?? `exit code ${code}`} before it was ready`),
       );
-      setTimeout(() => resolve(`was not ready within ${readyTimeoutMs} ms`), readyTimeoutMs).unref();
+      waiting = setTimeout(() => resolve(`was not ready within ${readyTimeoutMs} ms`), readyTimeoutMs);
     });
+    clearTimeout(waiting);
     if (verdict === undefined) return;
     this.kill('SIGKILL');
     await this.exited;

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePorts } from '../process/free-ports.js';
+import { type NodeProcess, startNode } from './start-node.js';
+
+export interface ClusterOptions {
+  /** How many. Default: 3. */
+  readonly nodes?: number | undefined;
+  /** The path of a configuration file, or what is to stand in one. */
+  readonly config: string | Readonly<Record<string, unknown>>;
+  /** Added to the environment of every node. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** The ports of the nodes on 127.0.0.1, as many as there are nodes. Default: free ones. */
+  readonly ports?: readonly number[] | undefined;
+}
+
+/** larder-node processes `n1`, `n2`, ... that know each other. */
+export interface Cluster {
+  readonly nodes: readonly NodeProcess[];
+  /** host:port of each node. */
+  readonly endpoints: readonly string[];
+  readonly configPath: string;
+  /** Throws if there is none of that id. */
+  node(id: string): NodeProcess;
+  /** Stops all nodes, as an operator would, one after the other has been asked. */
+  stop(): Promise<void>;
+}
+
+const PORT_ATTEMPTS_MAX = 5;
+
+/** Resolves when all nodes serve. If one cannot start, none is left and its last words are in the error. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { path: configPath, remove } = configFile(options.config);
+  try {
+    const nodes = await startOnFreePorts(options, configPath);
+    return new RunningCluster(nodes, configPath, remove);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+}
+
+class RunningCluster implements Cluster {
+  constructor(
+    readonly nodes: readonly NodeProcess[],
+    readonly configPath: string,
+    private readonly removeConfig: () => void,
+  ) {}
+
+  get endpoints(): readonly string[] {
+    return this.nodes.map((node) => node.address);
+  }
+
+  node(id: string): NodeProcess {
+    const found = this.nodes.find((node) => node.id === id);
+    if (found === undefined)
+      throw new Error(`no node is named ${id}; there are ${this.nodes.map((node) => node.id).join(', ')}`);
+    return found;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+    this.removeConfig();
+  }
+}
+
+async function startOnFreePorts(options: ClusterOptions, configPath: string): Promise<NodeProcess[]> {
+  for (let attempt = 1; ; attempt++) {
+    const ports = options.ports ?? (await freePorts(options.nodes ?? 3));
+    const addresses = Object.fromEntries(ports.map((port, index) => [`n${index + 1}`, `127.0.0.1:${port}`]));
+    const starts = Object.entries(addresses).map(([id, address]) =>
+      startNode({ id, address, nodes: addresses, configPath, env: options.env }),
+    );
+    const settled = await Promise.allSettled(starts);
+    const started = settled.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
+    const failure = settled.find((start) => start.status === 'rejected');
+    if (failure === undefined) return started;
+    await Promise.all(started.map((node) => node.stop()));
+    const taken = /EADDRINUSE|in use/.test(String(failure.reason));
+    if (!taken || options.ports !== undefined || attempt === PORT_ATTEMPTS_MAX) throw failure.reason;
+  }
+}
+
+/** JSON is YAML. */
+function configFile(config: ClusterOptions['config']): { path: string; remove: () => void } {
+  if (typeof config === 'string') return { path: config, remove: () => {} };
+  const folder = mkdtempSync(join(tmpdir(), 'larder-cluster-'));
+  const path = join(folder, 'larder.yaml');
+  writeFileSync(path, JSON.stringify(config, undefined, 2));
+  return { path, remove: () => rmSync(folder, { recursive: true, force: true }) };
+}

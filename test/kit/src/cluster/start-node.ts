@@ -1,0 +1,87 @@
+import { fileURLToPath } from 'node:url';
+import { type Exit, ServerProcess } from '../process/server-process.js';
+
+export interface NodeOptions {
+  readonly id: string;
+  /** host:port that it listens on and is reached by. */
+  readonly address: string;
+  /** The nodes of the cluster by id, this one among them. Default: this one alone. */
+  readonly nodes?: Readonly<Record<string, string>> | undefined;
+  readonly configPath: string;
+  /** Added to this process's environment. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Options of Node itself, for example `--max-old-space-size=512`. */
+  readonly execArgv?: readonly string[] | undefined;
+}
+
+const MAIN = fileURLToPath(new URL('../../../../packages/node/dist/main.js', import.meta.url));
+
+/** A larder-node in a process of its own, as an operator starts it. */
+export class NodeProcess {
+  static async start(options: NodeOptions): Promise<NodeProcess> {
+    return new NodeProcess(options, await startServer(options));
+  }
+
+  private constructor(
+    readonly options: NodeOptions,
+    private server: ServerProcess,
+  ) {}
+
+  get id(): string {
+    return this.options.id;
+  }
+
+  get address(): string {
+    return this.options.address;
+  }
+
+  get pid(): number {
+    return this.server.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.server.isRunning;
+  }
+
+  /** The latest lines of its output, one JSON object a line. */
+  get log(): readonly string[] {
+    return this.server.log;
+  }
+
+  get exited(): Promise<Exit> {
+    return this.server.exited;
+  }
+
+  /** SIGTERM, then its end. Exit code 0 means that everything in flight was finished and no write was left behind. */
+  stop(): Promise<Exit> {
+    return this.server.stop();
+  }
+
+  /** SIGKILL is a crash, SIGSTOP and SIGCONT a hang. Waits for nothing. */
+  kill(signal: NodeJS.Signals = 'SIGKILL'): boolean {
+    return this.server.kill(signal);
+  }
+
+  /** The same node again, on the same address, after it was stopped or killed. */
+  async restart(): Promise<void> {
+    await this.server.stop();
+    this.server = await startServer(this.options);
+  }
+}
+
+export function startNode(options: NodeOptions): Promise<NodeProcess> {
+  return NodeProcess.start(options);
+}
+
+function startServer(options: NodeOptions): Promise<ServerProcess> {
+  const { id, address, nodes = { [id]: address }, configPath, env, execArgv = [] } = options;
+  const list = Object.entries(nodes).map(([name, at]) => `${name}=${at}`);
+  const flags = ['--config', configPath, '--id', id, '--listen', address, '--nodes', list.join(',')];
+  return ServerProcess.start({
+    name: `larder-node ${id}`,
+    command: process.execPath,
+    args: [...execArgv, MAIN, ...flags],
+    env: { ...process.env, ...env },
+    isReady: (line) => line.includes('"event":"ready"'),
+  });
+}
