@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { assert, BoundedQueue } from '@larder/base';
-import type { Reply } from '@larder/loader';
+import { isHidden, type Reply } from '@larder/loader';
 import {
   CACHE_COUNT_MAX,
   type KeySlice,
@@ -278,8 +278,8 @@ export class Session implements ReplyTarget {
 
   #peek(cache: NodeCache, id: number): void {
     const { memory } = cache;
-    const ref = cache.loader.peek(this.#key);
-    if (ref === 0) this.writer.found(id, false);
+    const ref = memory.peek(this.#key);
+    if (ref === 0 || isHidden(memory.flags(ref))) this.writer.found(id, false);
     else this.writer.peeked(id, memory.epoch(ref), memory.seq(ref), memory.remainingMs(ref));
   }
 
