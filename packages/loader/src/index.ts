@@ -1,2 +1,29 @@
+export { checkConfig, configError, configMistake } from './config-check.js';
 export { EntryFlag, type EntryMemory, type EntryRef, PutResult } from './entry-memory.js';
+export { isHidden } from './is-hidden.js';
+export { Loader, type LoaderOptions } from './loader.js';
+export type { LoaderStatistics } from './loader-statistics.js';
+export { createOrigin } from './origins/create-origin.js';
+export { MemoryOrigin } from './origins/memory.js';
+export type { Origin, OriginRow } from './origins/origin.js';
+export { PostgresDatabase } from './origins/postgres/postgres-database.js';
+export {
+  type PostgresDatabaseOptions,
+  postgresDatabaseSchema,
+  type ResolvedPostgresDatabaseOptions,
+  resolvePostgresDatabaseOptions,
+} from './origins/postgres/postgres-database-options.js';
+export { postgresTable } from './origins/postgres/postgres-table.js';
+export type { PostgresTableOptions } from './origins/postgres/postgres-table-options.js';
+export {
+  type CachePolicy,
+  cachePolicySchema,
+  EVICTIONS,
+  type EvictionName,
+  type OriginPolicy,
+  type ReadStrategyName,
+  type ResolvedCachePolicy,
+  resolveCachePolicy,
+  type WriteStrategyName,
+} from './policy.js';
 export type { Reply } from './reply.js';

@@ -1,0 +1,78 @@
+import { assert, type Backoff } from '@larder/base';
+import type { KeySlice, LarderError } from '@larder/proto';
+
+/** A key whose entry in memory is not yet in the origin. The value itself stays in memory. */
+export class DirtyKey {
+  /** Since when the origin lacks this key's latest write but one flush; of a flying key, the write being flushed. */
+  sinceMs = 0;
+  /** Position in the order in which keys became dirty. */
+  order = 0;
+  valueBytes = 0;
+  /** `due`: refused, and to be tried again now. */
+  state: 'queued' | 'flying' | 'refused' | 'due' = 'queued';
+  /** The version that is being flushed. */
+  flyingEpoch = 0;
+  flyingSeq = 0;
+  /** When and in which order the key was written again during its flush; -1: it was not. */
+  againSinceMs = -1;
+  againOrder = 0;
+  /** Set once the origin has refused the row: its delays, when it is tried again, and why it was refused. */
+  backoff: Backoff | undefined = undefined;
+  retryAtMs = 0;
+  refusal: LarderError | undefined = undefined;
+  previous: DirtyKey | undefined = undefined;
+  next: DirtyKey | undefined = undefined;
+
+  constructor(
+    readonly text: string,
+    readonly key: KeySlice,
+  ) {}
+
+  get bytes(): number {
+    return this.key.end + this.valueBytes;
+  }
+}
+
+/** A doubly linked list, so that a failed batch goes back to the front and a key can leave from the middle. */
+export class DirtyList {
+  #first: DirtyKey | undefined;
+  #last: DirtyKey | undefined;
+  #length = 0;
+
+  get first(): DirtyKey | undefined {
+    return this.#first;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  pushBack(dirty: DirtyKey): void {
+    dirty.previous = this.#last;
+    dirty.next = undefined;
+    if (this.#last !== undefined) this.#last.next = dirty;
+    else this.#first = dirty;
+    this.#last = dirty;
+    this.#length++;
+  }
+
+  pushFront(dirty: DirtyKey): void {
+    dirty.previous = undefined;
+    dirty.next = this.#first;
+    if (this.#first !== undefined) this.#first.previous = dirty;
+    else this.#last = dirty;
+    this.#first = dirty;
+    this.#length++;
+  }
+
+  remove(dirty: DirtyKey): void {
+    assert(this.#length > 0, 'removed from an empty list');
+    if (dirty.previous !== undefined) dirty.previous.next = dirty.next;
+    else this.#first = dirty.next;
+    if (dirty.next !== undefined) dirty.next.previous = dirty.previous;
+    else this.#last = dirty.previous;
+    dirty.previous = undefined;
+    dirty.next = undefined;
+    this.#length--;
+  }
+}

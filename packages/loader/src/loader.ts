@@ -1,0 +1,146 @@
+import { assert, type Clock, type Random } from '@larder/base';
+import type { KeySlice } from '@larder/proto';
+import { EntryLife } from './entry-life.js';
+import type { EntryMemory } from './entry-memory.js';
+import { isHidden } from './is-hidden.js';
+import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
+import type { Origin } from './origins/origin.js';
+import type { ResolvedCachePolicy } from './policy.js';
+import type { Reply } from './reply.js';
+import { SingleFlight } from './single-flight.js';
+import { ReadThrough } from './strategies/read-through.js';
+import type { StrategyContext, WriteStrategy } from './strategies/strategy.js';
+import { WriteAround } from './strategies/write-around.js';
+import { WriteBehind } from './strategies/write-behind.js';
+import { WriteMemory } from './strategies/write-memory.js';
+import { WriteThrough } from './strategies/write-through.js';
+import { UnsureKeys } from './unsure-keys.js';
+
+export interface LoaderOptions {
+  /** The cache's name, for messages. */
+  readonly name: string;
+  readonly policy: ResolvedCachePolicy;
+  readonly memory: EntryMemory;
+  /** Must be there if the policy's strategies ask one. The loader does not close it. */
+  readonly origin: Origin | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * One cache's strategies at the owner of its keys: the one place where its memory and its origin meet, so that for each
+ * key everything is in order. A hit is answered within the call and allocates nothing. Keys and values are only looked
+ * at during the call; what has to wait is copied.
+ */
+export class Loader {
+  readonly #memory: EntryMemory;
+  readonly #counters = new LoaderCounters();
+  readonly #flights = new SingleFlight();
+  readonly #life: EntryLife;
+  /** Undefined: cache-aside, a miss is a miss. */
+  readonly #reads: ReadThrough | undefined;
+  readonly #writes: WriteStrategy;
+
+  constructor(readonly options: LoaderOptions) {
+    const { name, policy, memory, origin, clock, random } = options;
+    this.#memory = memory;
+    this.#life = new EntryLife(policy, random);
+    const context: StrategyContext = {
+      name,
+      policy,
+      memory,
+      clock,
+      life: this.#life,
+      counters: this.#counters,
+      flights: this.#flights,
+      unsure: new UnsureKeys(clock, origin?.callMsMax ?? 0),
+    };
+    this.#reads = policy.read === 'through' ? new ReadThrough({ ...context, origin: needed(origin) }) : undefined;
+    this.#writes = writeStrategy(context, origin, random);
+  }
+
+  /** Answers `entry`, `value`, `miss` or `failed` with TIMEOUT, BUSY, ORIGIN, ORIGIN_UNAVAILABLE or CLOSED. */
+  get(key: KeySlice, reply: Reply, timeoutMs: number): void {
+    const ref = this.#memory.find(key);
+    if (ref !== 0) {
+      this.#counters.hits++;
+      if (isHidden(this.#memory.flags(ref))) reply.miss();
+      else reply.entry(ref);
+      return;
+    }
+    this.#counters.misses++;
+    if (this.#reads === undefined) reply.miss();
+    else this.#reads.load(key, reply, timeoutMs);
+  }
+
+  /**
+   * Answers `written` or `failed`. `ttlMs`: TTL_DEFAULT takes the cache's, 0 never expires. The write strategy decides
+   * when it is answered; besides the codes of `get` there are TOO_LARGE, OUT_OF_MEMORY and BAD_ARGUMENT.
+   */
+  set(
+    key: KeySlice,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    ttlMs: number,
+    reply: Reply,
+    timeoutMs: number,
+  ): void {
+    this.#counters.sets++;
+    this.#writes.set(key, value, start, end, ttlMs, reply, timeoutMs);
+  }
+
+  /**
+   * Answers `found` or `failed`. Where the caller waits for the origin it tells whether there was a row; write-behind
+   * and caches without an origin tell whether memory had an entry.
+   */
+  delete(key: KeySlice, reply: Reply, timeoutMs: number): void {
+    this.#counters.deletes++;
+    this.#writes.delete(key, reply, timeoutMs);
+  }
+
+  /** Gives what memory holds another remaining life and answers `found`. The origin has no part in it. */
+  expire(key: KeySlice, ttlMs: number, reply: Reply): void {
+    const ref = this.#memory.peek(key);
+    const found = ref !== 0 && !isHidden(this.#memory.flags(ref));
+    if (found) {
+      this.#flights.supersede(key);
+      this.#memory.expire(key, this.#life.lifeMs(ttlMs));
+    }
+    reply.found(found);
+  }
+
+  /** Sends pending writes to the origin without further delay. Resolves with the number that is left at the deadline. */
+  drain(timeoutMs: number): Promise<number> {
+    return this.#writes.drain(timeoutMs);
+  }
+
+  /** Answers everyone who waits with CLOSED and stops all timers. Drain first: what is pending stays in memory only. */
+  close(): void {
+    this.#reads?.close();
+    this.#writes.close();
+  }
+
+  statistics(): LoaderStatistics {
+    const { pendingWrites, oldestPendingMs, refusedRows } = this.#writes;
+    return { ...this.#counters, pendingWrites, oldestPendingMs, refusedRows };
+  }
+}
+
+function writeStrategy(context: StrategyContext, origin: Origin | undefined, random: Random): WriteStrategy {
+  switch (context.policy.write) {
+    case 'memory':
+      return new WriteMemory(context);
+    case 'through':
+      return new WriteThrough({ ...context, origin: needed(origin) });
+    case 'around':
+      return new WriteAround({ ...context, origin: needed(origin) });
+    case 'behind':
+      return new WriteBehind({ ...context, origin: needed(origin) }, random);
+  }
+}
+
+function needed(origin: Origin | undefined): Origin {
+  assert(origin !== undefined, 'the policy has a strategy that needs an origin, and there is none');
+  return origin;
+}

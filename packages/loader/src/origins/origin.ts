@@ -1,0 +1,49 @@
+import { LarderError, type Outcome } from '@larder/proto';
+
+export interface OriginRow {
+  readonly key: string;
+  readonly value: Uint8Array;
+}
+
+/**
+ * The database behind a cache. The loader is its only caller; `test/contract/origin.test.ts` checks these laws:
+ *
+ * 1. The keys of one call are distinct. Different calls may run at once, but never two that write one key.
+ * 2. `loadMany` answers in the order of the keys. A key that no row can have ("abc" where keys are integers) is
+ *    `undefined`, as is one whose row is missing: not an error.
+ * 3. Two different keys never mean one row. "007" is not another name of row 7: reads miss it, writes refuse it.
+ * 4. `writeMany` inserts or replaces all rows or none. If a row is to blame it rejects with ORIGIN, BAD_ARGUMENT or
+ *    TOO_LARGE and outcome `not-applied`, and the loader splits the batch until it knows which one. An ORIGIN whose
+ *    `details.blames` is 'statement' would hit every row alike and is not split.
+ * 5. Any other rejection means that the origin cannot serve now: ORIGIN_UNAVAILABLE. Its outcome is `not-applied` only
+ *    if that is certain.
+ * 6. `deleteMany` tells for each key whether there was a row. All or none.
+ * 7. Every call ends within `callMsMax`.
+ */
+export interface Origin {
+  /** The longest that a call can take, and a statement can live on after its connection was lost. */
+  readonly callMsMax: number;
+  /** `signal` aborts when nobody wants the answer any more because the cache is being closed. */
+  loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]>;
+  writeMany(rows: readonly OriginRow[]): Promise<void>;
+  deleteMany(keys: readonly string[]): Promise<readonly boolean[]>;
+  /**
+   * Why this row cannot be written, if that can be told without asking the database. It is asked before a write is
+   * accepted, so that a write-behind caller hears of most mistakes at once.
+   */
+  check?(key: string, value: Uint8Array): LarderError | undefined;
+  close(): Promise<void>;
+}
+
+/** Whether splitting the batch can help: a row is to blame, not the connection and not the statement. */
+export function blamesRow(error: LarderError): boolean {
+  if (error.outcome === 'unknown' || error.details?.blames === 'statement') return false;
+  return error.code === 'ORIGIN' || error.code === 'BAD_ARGUMENT' || error.code === 'TOO_LARGE';
+}
+
+/** What an origin threw, as the error that callers get. `outcome` is for what says nothing about it. */
+export function toOriginError(thrown: unknown, outcome: Outcome | undefined): LarderError {
+  if (thrown instanceof LarderError) return thrown;
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return new LarderError('ORIGIN_UNAVAILABLE', `the origin failed: ${reason}`, { outcome, cause: thrown });
+}

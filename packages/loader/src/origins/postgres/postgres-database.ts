@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+import type { ResolvedPostgresDatabaseOptions } from './postgres-database-options.js';
+import { breaksConnection, postgresError, type StatementPhase } from './postgres-errors.js';
+
+export type TextRow = readonly (string | null)[];
+
+/** A statement that is prepared once for each connection. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** PostgreSQL keeps 63 bytes of a statement's name; the hash lets equal texts share one. */
+export function statement(text: string): Statement {
+  return { name: `larder_${createHash('sha1').update(text).digest('hex')}`, text };
+}
+
+/** How long the driver waits for the server beyond the server's own statement timeout. */
+const ANSWER_GRACE_MS = 2000;
+
+/** Makes values the same text whatever the defaults of the server, the database and the role are. */
+const SESSION_OPTIONS =
+  '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1';
+
+const AS_TEXT = { getTypeParser: () => (text: string) => text };
+
+/**
+ * One PostgreSQL database and the node's connections to it: at most `poolSize`, shared by all caches that have their
+ * tables there. Statements are single and prepared, so each is a transaction of its own; results stay text.
+ */
+export class PostgresDatabase {
+  readonly #pool: pg.Pool;
+  /** Host and database for messages, without user and password. */
+  readonly label: string;
+
+  constructor(readonly options: ResolvedPostgresDatabaseOptions) {
+    this.label = labelOf(options.url);
+    this.#pool = new pg.Pool({
+      connectionString: options.url,
+      max: options.poolSize,
+      connectionTimeoutMillis: options.connectTimeoutMs,
+      idleTimeoutMillis: 30_000,
+      statement_timeout: options.statementTimeoutMs,
+      idle_in_transaction_session_timeout: options.statementTimeoutMs,
+      query_timeout: options.statementTimeoutMs + ANSWER_GRACE_MS,
+      options: SESSION_OPTIONS,
+      application_name: 'larder',
+      keepAlive: true,
+      types: AS_TEXT,
+    });
+    // An idle connection that breaks has left the pool already; the next statement opens another.
+    this.#pool.on('error', () => {});
+  }
+
+  /** The longest that `run` takes, and that a statement can live on after its connection was lost. */
+  get callMsMax(): number {
+    return this.options.connectTimeoutMs + this.options.statementTimeoutMs + ANSWER_GRACE_MS;
+  }
+
+  /** Rejects with ORIGIN or ORIGIN_UNAVAILABLE. */
+  async run({ name, text }: Statement, values: readonly string[], kind: 'read' | 'write'): Promise<TextRow[]> {
+    const client = await this.#connect(kind);
+    let broken: Error | undefined;
+    try {
+      const result = await client.query<(string | null)[]>({ name, text, values: [...values], rowMode: 'array' });
+      return result.rows;
+    } catch (thrown) {
+      if (breaksConnection(thrown)) broken = thrown as Error;
+      throw postgresError(thrown, kind, this.label);
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#pool.end();
+  }
+
+  async #connect(kind: 'read' | 'write'): Promise<pg.PoolClient> {
+    const unsent: StatementPhase = kind === 'read' ? 'read' : 'write-unsent';
+    try {
+      return await this.#pool.connect();
+    } catch (thrown) {
+      throw postgresError(thrown, unsent, this.label);
+    }
+  }
+}
+
+function labelOf(url: string): string {
+  try {
+    const { hostname, port, pathname } = new URL(url);
+    return `PostgreSQL at ${hostname || 'the local socket'}${port ? `:${port}` : ''}${pathname}`;
+  } catch {
+    return 'PostgreSQL';
+  }
+}

@@ -1,0 +1,112 @@
+import { LarderError } from '@larder/proto';
+import type { Origin, OriginRow } from '../origin.js';
+import { type PostgresDatabase, type Statement, statement } from './postgres-database.js';
+import type { PostgresTableOptions } from './postgres-table-options.js';
+import { arrayLiteral } from './quote.js';
+import { type ParsedRow, RowCheck } from './row-check.js';
+import { deleteRows } from './sql/delete-rows.js';
+import { loadRows } from './sql/load-rows.js';
+import { upsertRows } from './sql/upsert-rows.js';
+import { readTableShape, type TableShape } from './table-shape.js';
+
+/**
+ * The rows of a table as a cache's origin: a key is a value of the key column, a value is the JSON text of the row's
+ * columns. PostgreSQL makes that text when it is read and takes it apart when it is written, so every type that has a
+ * JSON form comes back as it went, and no number passes through a double on the way.
+ *
+ * A value is the whole row: what it lacks becomes the column's default, or null without one. Columns that PostgreSQL
+ * generates are read, and what a value says about them is ignored.
+ *
+ * Checks the table first. Throws CONFIG; `path` is where the options stand in the configuration.
+ */
+export async function postgresTable(
+  database: PostgresDatabase,
+  options: PostgresTableOptions,
+  path = 'postgresTable',
+): Promise<Origin> {
+  return new PostgresTable(database, await readTableShape(database, options, path));
+}
+
+class PostgresTable implements Origin {
+  readonly #load: Statement;
+  readonly #upsert: Statement;
+  readonly #delete: Statement;
+  readonly #rows: RowCheck;
+  #closed = false;
+
+  constructor(
+    readonly database: PostgresDatabase,
+    readonly shape: TableShape,
+  ) {
+    this.#load = statement(loadRows(shape));
+    this.#upsert = statement(upsertRows(shape));
+    this.#delete = statement(deleteRows(shape));
+    this.#rows = new RowCheck(shape);
+  }
+
+  get callMsMax(): number {
+    return this.database.callMsMax;
+  }
+
+  async loadMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    this.#assertOpen(undefined);
+    const possible = this.#possible(keys);
+    if (possible.length === 0) return keys.map(() => undefined);
+    const rows = await this.database.run(this.#load, [arrayLiteral(possible)], 'read');
+    const values = new Map(rows as [string, string][]);
+    return keys.map((key) => {
+      const value = values.get(key);
+      return value === undefined ? undefined : Buffer.from(value);
+    });
+  }
+
+  async writeMany(rows: readonly OriginRow[]): Promise<void> {
+    this.#assertOpen('not-applied');
+    const parsed = rows.map(({ key, value }) => this.#parse(key, value));
+    const keys = arrayLiteral(rows.map(({ key }) => key));
+    await this.database.run(this.#upsert, [keys, ...this.#valueParameters(parsed)], 'write');
+  }
+
+  async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
+    this.#assertOpen('not-applied');
+    const possible = this.#possible(keys);
+    if (possible.length === 0) return keys.map(() => false);
+    const rows = await this.database.run(this.#delete, [arrayLiteral(possible)], 'write');
+    const deleted = new Set(rows.map(([key]) => key));
+    return keys.map((key) => deleted.has(key));
+  }
+
+  check(key: string, value: Uint8Array): LarderError | undefined {
+    const row = this.#rows.parse(key, value);
+    return row instanceof LarderError ? row : undefined;
+  }
+
+  /** The database is shared and stays open. */
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #possible(keys: readonly string[]): readonly string[] {
+    const { type } = this.shape.key;
+    return keys.every((key) => type.accepts(key)) ? keys : keys.filter((key) => type.accepts(key));
+  }
+
+  #parse(key: string, value: Uint8Array): ParsedRow {
+    const row = this.#rows.parse(key, value);
+    if (row instanceof LarderError) throw row;
+    return row;
+  }
+
+  #valueParameters(rows: readonly ParsedRow[]): string[] {
+    const { written } = this.shape;
+    if (written.length === 0) return [];
+    const present = written
+      .filter(({ defaultTo }) => defaultTo !== undefined)
+      .map(({ name }) => `{${rows.map(({ object }) => (Object.hasOwn(object, name) ? 't' : 'f')).join(',')}}`);
+    return [`[${rows.map(({ text }) => text).join(',')}]`, ...present];
+  }
+
+  #assertOpen(outcome: 'not-applied' | undefined): void {
+    if (this.#closed) throw new LarderError('ORIGIN_UNAVAILABLE', 'the origin is closed', { outcome });
+  }
+}

@@ -1,0 +1,70 @@
+import { isUtf8 } from 'node:buffer';
+import { LarderError } from '@larder/proto';
+import type { TableShape } from './table-shape.js';
+
+/** A value as the JSON text that PostgreSQL takes apart, and the object that it is. */
+export interface ParsedRow {
+  readonly text: string;
+  readonly object: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Tells whether a value can be a row: a JSON object with known columns only, which has every column that must not be
+ * null. Whether the column types fit is PostgreSQL's to say.
+ */
+export class RowCheck {
+  readonly #known: ReadonlySet<string>;
+  readonly #required: readonly string[];
+  readonly #notNull: readonly string[];
+
+  constructor(readonly shape: TableShape) {
+    this.#known = new Set([shape.key.name, ...shape.columns.map(({ name }) => name)]);
+    const notNull = shape.written.filter((column) => column.notNull);
+    this.#notNull = notNull.map(({ name }) => name);
+    this.#required = notNull.filter(({ defaultTo }) => defaultTo === undefined).map(({ name }) => name);
+  }
+
+  parse(key: string, value: Uint8Array): ParsedRow | LarderError {
+    const { type } = this.shape.key;
+    if (!type.accepts(key)) return mistake(`the key '${shortened(key)}' is not ${type.allowed}`);
+    const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8');
+    const object = isUtf8(value) ? parseObject(text) : undefined;
+    if (object === undefined) return mistake('the value must be a JSON object, because its properties are columns');
+    const wrong = this.#wrongProperty(key, object);
+    return wrong === undefined ? { text, object } : mistake(wrong);
+  }
+
+  #wrongProperty(key: string, object: Readonly<Record<string, unknown>>): string | undefined {
+    for (const name of Object.keys(object)) {
+      if (!this.#known.has(name)) return `the value has '${shortened(name)}'; allowed: ${[...this.#known].join(', ')}`;
+    }
+    const { name: keyName } = this.shape.key;
+    if (Object.hasOwn(object, keyName) && String(object[keyName]) !== key) {
+      return `the value's '${keyName}' is '${shortened(String(object[keyName]))}', but its key is '${shortened(key)}'`;
+    }
+    for (const name of this.#required)
+      if (!Object.hasOwn(object, name)) return `the value lacks '${name}', which is NOT NULL`;
+    for (const name of this.#notNull)
+      if (object[name] === null) return `the value's '${name}' is null, but the column is NOT NULL`;
+    return undefined;
+  }
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function mistake(reason: string): LarderError {
+  return new LarderError('BAD_ARGUMENT', reason, { outcome: 'not-applied' });
+}
+
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
+}

@@ -1,0 +1,299 @@
+import { type ByteSize, byteSize, type Duration, durationMs } from '@larder/base';
+import { TTL_MS_MAX } from '@larder/proto';
+import { z } from 'zod';
+import { checkConfig, configError, configMistake } from './config-check.js';
+import {
+  blockSetting,
+  byteSizeSetting,
+  choiceSetting,
+  countSetting,
+  durationSetting,
+  shareSetting,
+} from './config-schema.js';
+import { type PostgresTableOptions, postgresTableSchema } from './origins/postgres/postgres-table-options.js';
+
+/**
+ * What a cache is declared with: the `caches.NAME` block of the configuration. Everything is optional; the defaults and
+ * all checks are in `resolveCachePolicy`, and everything behind it takes the resolved form.
+ */
+export interface CachePolicy {
+  /** `through`: the owner loads a miss from the origin. `aside`: a miss is a miss. Default: through if there is an origin. */
+  readonly read?: ReadStrategyName | undefined;
+  /**
+   * `through`: origin first, then memory, then the answer. `behind`: memory and the answer, the origin later in batches.
+   * `around`: origin only, and the entry is forgotten. `memory`: no origin. Default: through if there is an origin.
+   */
+  readonly write?: WriteStrategyName | undefined;
+  readonly origin?: OriginPolicy | undefined;
+  /** Life of an entry; null: it never expires. Default 10m with an origin, else null. */
+  readonly ttl?: Duration | null | undefined;
+  /** 0 to 0.5: up to this share is taken off `ttl`, by chance, so that entries do not expire together. Default 0.1. */
+  readonly jitter?: number | undefined;
+  /** How long "no such row" is remembered; 0 or null: not at all. Default 1s. */
+  readonly negativeTtl?: Duration | null | undefined;
+  /** Write-around: false leaves a cached value alone, for rows that are written once. Default true. */
+  readonly invalidate?: boolean | undefined;
+  readonly loads?: LoadPolicy | undefined;
+  readonly writes?: WritePolicy | undefined;
+  readonly writeBehind?: WriteBehindPolicy | undefined;
+  /** Hard bound of the cache's memory on each node. Default 64MiB. */
+  readonly memory?: ByteSize | undefined;
+  /** Who leaves when the memory is full. Default adaptive. */
+  readonly eviction?: EvictionName | undefined;
+}
+
+/** Read-through. */
+export interface LoadPolicy {
+  /** Keys of one statement. Default 1,000. */
+  readonly maxBatch?: number | undefined;
+  /** Statements in flight. Default 4. Further misses gather until one ends. */
+  readonly maxStatements?: number | undefined;
+  /** Gets that wait for the origin; BUSY above. Default 50,000. */
+  readonly maxWaiting?: number | undefined;
+}
+
+/** Write-through and write-around: concurrent writes to different keys share a statement. */
+export interface WritePolicy {
+  /** Rows of one statement. Default 1,000. */
+  readonly maxBatch?: number | undefined;
+  /** Statements in flight. Default 2. Further writes gather until one ends. */
+  readonly maxStatements?: number | undefined;
+  /** Writes that wait for the origin; BUSY above. Default 50,000. */
+  readonly maxPending?: number | undefined;
+  /** Bytes of keys and values that wait; BUSY above. Default 64MiB. */
+  readonly maxPendingBytes?: ByteSize | undefined;
+}
+
+export interface WriteBehindPolicy {
+  /** The oldest pending write is flushed after this; null: only `flushSize` triggers. Default 1s. */
+  readonly maxDelay?: Duration | null | undefined;
+  /** This many pending writes are flushed at once; null: only `maxDelay` triggers. Default 1,000. */
+  readonly flushSize?: number | null | undefined;
+  /** Rows of one statement. Default 1,000. */
+  readonly maxBatch?: number | undefined;
+  /** Statements in flight. Default 2. */
+  readonly maxStatements?: number | undefined;
+  /** Keys that are not yet in the origin; BUSY above. Default 100,000. */
+  readonly maxPending?: number | undefined;
+  /** Bytes of their keys and values; BUSY above. Default half of `memory`, where they are pinned. */
+  readonly maxPendingBytes?: ByteSize | undefined;
+  /** New writes get BUSY while the oldest pending one is older. Rows that the origin refuses do not count. Default 60s. */
+  readonly maxAge?: Duration | undefined;
+  /** First delay before a failed flush is tried again; it doubles each time. Default 100ms. */
+  readonly retryFirst?: Duration | undefined;
+  /** Longest such delay. Default 30s. */
+  readonly retryMax?: Duration | undefined;
+}
+
+export interface OriginPolicy {
+  readonly postgresTable: PostgresTableOptions;
+}
+
+export const READ_STRATEGIES = ['through', 'aside'] as const;
+export type ReadStrategyName = (typeof READ_STRATEGIES)[number];
+export const WRITE_STRATEGIES = ['through', 'behind', 'around', 'memory'] as const;
+export type WriteStrategyName = (typeof WRITE_STRATEGIES)[number];
+export const EVICTIONS = ['adaptive', 'lru', 'lfu', 'fifo', 'ttl', 'random'] as const;
+export type EvictionName = (typeof EVICTIONS)[number];
+
+const HOUR_MS = 3_600_000;
+const MEBIBYTE = 1024 ** 2;
+const TEBIBYTE = 1024 ** 4;
+const batchSetting = countSetting(1, 10_000);
+const statementsSetting = countSetting(1, 32);
+const pendingSetting = countSetting(1, 10_000_000);
+
+const loadPolicySchema = blockSetting({
+  maxBatch: batchSetting.optional(),
+  maxStatements: statementsSetting.optional(),
+  maxWaiting: pendingSetting.optional(),
+});
+
+const writePolicySchema = blockSetting({
+  maxBatch: batchSetting.optional(),
+  maxStatements: statementsSetting.optional(),
+  maxPending: pendingSetting.optional(),
+  maxPendingBytes: byteSizeSetting(1024, TEBIBYTE).optional(),
+});
+
+const writeBehindPolicySchema = blockSetting({
+  maxDelay: durationSetting(0, HOUR_MS).nullable().optional(),
+  flushSize: pendingSetting.nullable().optional(),
+  maxBatch: batchSetting.optional(),
+  maxStatements: statementsSetting.optional(),
+  maxPending: pendingSetting.optional(),
+  maxPendingBytes: byteSizeSetting(1024, TEBIBYTE).optional(),
+  maxAge: durationSetting(1, 24 * HOUR_MS).optional(),
+  retryFirst: durationSetting(1, HOUR_MS).optional(),
+  retryMax: durationSetting(1, HOUR_MS).optional(),
+});
+
+/** The piece that the node's configuration schema composes. It does not see contradictions: resolveCachePolicy does. */
+export const cachePolicySchema: z.ZodType<CachePolicy> = blockSetting({
+  read: choiceSetting(READ_STRATEGIES).optional(),
+  write: choiceSetting(WRITE_STRATEGIES).optional(),
+  origin: blockSetting({ postgresTable: postgresTableSchema }).optional(),
+  ttl: durationSetting(1, TTL_MS_MAX).nullable().optional(),
+  jitter: shareSetting(0, 0.5).optional(),
+  negativeTtl: durationSetting(0, TTL_MS_MAX).nullable().optional(),
+  invalidate: z.boolean({ error: 'true, false' }).optional(),
+  loads: loadPolicySchema.optional(),
+  writes: writePolicySchema.optional(),
+  writeBehind: writeBehindPolicySchema.optional(),
+  memory: byteSizeSetting(MEBIBYTE, TEBIBYTE).optional(),
+  eviction: choiceSetting(EVICTIONS).optional(),
+});
+
+export interface ResolvedCachePolicy {
+  readonly read: ReadStrategyName;
+  readonly write: WriteStrategyName;
+  readonly origin: OriginPolicy | undefined;
+  /** 0: never expires. */
+  readonly ttlMs: number;
+  readonly jitter: number;
+  /** 0: "no such row" is not remembered. */
+  readonly negativeTtlMs: number;
+  readonly invalidate: boolean;
+  readonly loads: ResolvedLoadPolicy;
+  readonly writes: ResolvedWritePolicy;
+  readonly writeBehind: ResolvedWriteBehindPolicy;
+  readonly memoryBytesMax: number;
+  readonly eviction: EvictionName;
+}
+
+export interface ResolvedLoadPolicy {
+  readonly batchMax: number;
+  readonly statementsMax: number;
+  readonly waitingMax: number;
+}
+
+export interface ResolvedWritePolicy {
+  readonly batchMax: number;
+  readonly statementsMax: number;
+  readonly pendingMax: number;
+  readonly pendingBytesMax: number;
+}
+
+export interface ResolvedWriteBehindPolicy extends ResolvedWritePolicy {
+  /** Infinity: time does not trigger a flush. */
+  readonly delayMs: number;
+  /** Infinity: the number of pending writes does not trigger one. */
+  readonly flushSize: number;
+  readonly ageMsMax: number;
+  readonly retryFirstMs: number;
+  readonly retryMsMax: number;
+}
+
+/** Checks a policy and fills in its defaults. Throws CONFIG with a line for every mistake; `path` is where it stands. */
+export function resolveCachePolicy(policy: unknown, path = 'cache'): ResolvedCachePolicy {
+  const given = checkConfig(cachePolicySchema, policy ?? {}, path);
+  const read = given.read ?? (given.origin ? 'through' : 'aside');
+  const write = given.write ?? (given.origin ? 'through' : 'memory');
+  const memoryBytesMax = byteSize(given.memory ?? '64MiB') as number;
+  const resolved: ResolvedCachePolicy = {
+    read,
+    write,
+    origin: given.origin,
+    ttlMs: orElse(given.ttl, given.origin ? '10m' : null) ?? 0,
+    jitter: given.jitter ?? 0.1,
+    negativeTtlMs: orElse(given.negativeTtl, '1s') ?? 0,
+    invalidate: given.invalidate ?? true,
+    loads: resolveLoads(given.loads ?? {}),
+    writes: resolveWrites(given.writes ?? {}),
+    writeBehind: resolveWriteBehind(given.writeBehind ?? {}, memoryBytesMax),
+    memoryBytesMax,
+    eviction: given.eviction ?? 'adaptive',
+  };
+  const contradictions = [
+    ...strategyContradictions(given, resolved, path),
+    ...boundContradictions(given, resolved, path),
+  ];
+  if (contradictions.length > 0) throw configError(contradictions);
+  return resolved;
+}
+
+function resolveLoads(given: LoadPolicy): ResolvedLoadPolicy {
+  return {
+    batchMax: given.maxBatch ?? 1000,
+    statementsMax: given.maxStatements ?? 4,
+    waitingMax: given.maxWaiting ?? 50_000,
+  };
+}
+
+function resolveWrites(given: WritePolicy): ResolvedWritePolicy {
+  return {
+    batchMax: given.maxBatch ?? 1000,
+    statementsMax: given.maxStatements ?? 2,
+    pendingMax: given.maxPending ?? 50_000,
+    pendingBytesMax: byteSize(given.maxPendingBytes ?? '64MiB') as number,
+  };
+}
+
+function resolveWriteBehind(given: WriteBehindPolicy, memoryBytesMax: number): ResolvedWriteBehindPolicy {
+  return {
+    delayMs: orElse(given.maxDelay, '1s') ?? Number.POSITIVE_INFINITY,
+    flushSize: given.flushSize === null ? Number.POSITIVE_INFINITY : (given.flushSize ?? 1000),
+    batchMax: given.maxBatch ?? 1000,
+    statementsMax: given.maxStatements ?? 2,
+    pendingMax: given.maxPending ?? 100_000,
+    pendingBytesMax: byteSize(given.maxPendingBytes ?? Math.floor(memoryBytesMax / 2)) as number,
+    ageMsMax: durationMs(given.maxAge ?? '60s') as number,
+    retryFirstMs: durationMs(given.retryFirst ?? '100ms') as number,
+    retryMsMax: durationMs(given.retryMax ?? '30s') as number,
+  };
+}
+
+/** Null, and only null, switches off; undefined means the default. */
+function orElse(given: Duration | null | undefined, byDefault: Duration | null): number | undefined {
+  const chosen = given === undefined ? byDefault : given;
+  return chosen === null ? undefined : durationMs(chosen);
+}
+
+function strategyContradictions(given: CachePolicy, { read, write }: ResolvedCachePolicy, path: string): string[] {
+  const found: string[] = [];
+  const mistake = (setting: string, value: unknown, allowed: string): void => {
+    found.push(configMistake(`${path}.${setting}`, value, allowed));
+  };
+  if (!given.origin && read === 'through') mistake('read', read, "'aside', because the cache has no origin");
+  if (!given.origin && write !== 'memory') mistake('write', write, "'memory', because the cache has no origin");
+  if (given.origin && read === 'aside' && write === 'memory') {
+    mistake('origin', given.origin, "none, because read: 'aside' with write: 'memory' never asks it");
+  }
+  if (given.writeBehind && write !== 'behind')
+    mistake('writeBehind', given.writeBehind, `none, because write is '${write}'`);
+  if (given.writes && write !== 'through' && write !== 'around')
+    mistake('writes', given.writes, `none, because write is '${write}'`);
+  if (given.loads && read !== 'through') mistake('loads', given.loads, `none, because read is '${read}'`);
+  if (given.negativeTtl && read !== 'through')
+    mistake('negativeTtl', given.negativeTtl, `none, because read is '${read}'`);
+  if (given.invalidate !== undefined && write !== 'around')
+    mistake('invalidate', given.invalidate, `none, because write is '${write}'`);
+  return found;
+}
+
+function boundContradictions(
+  given: CachePolicy,
+  { write, writeBehind, memoryBytesMax }: ResolvedCachePolicy,
+  path: string,
+): string[] {
+  if (write !== 'behind') return [];
+  const { delayMs, flushSize, pendingMax, pendingBytesMax, ageMsMax, retryFirstMs, retryMsMax } = writeBehind;
+  const asked = given.writeBehind ?? {};
+  const found: string[] = [];
+  const mistake = (setting: string, value: unknown, allowed: string): void => {
+    found.push(configMistake(`${path}.writeBehind.${setting}`, value, allowed));
+  };
+  if (delayMs === Number.POSITIVE_INFINITY && flushSize === Number.POSITIVE_INFINITY) {
+    mistake('maxDelay', null, 'a duration, because flushSize is null too and nothing would trigger a flush');
+  }
+  if (delayMs !== Number.POSITIVE_INFINITY && delayMs >= ageMsMax)
+    mistake('maxDelay', asked.maxDelay ?? '1s', `less than maxAge, ${ageMsMax} ms`);
+  if (flushSize !== Number.POSITIVE_INFINITY && flushSize > pendingMax) {
+    mistake('flushSize', flushSize, `at most maxPending, ${pendingMax}, where new writes are refused`);
+  }
+  if (pendingBytesMax > memoryBytesMax)
+    mistake('maxPendingBytes', asked.maxPendingBytes, `at most the cache's memory, ${memoryBytesMax} bytes`);
+  if (retryFirstMs > retryMsMax)
+    mistake('retryFirst', asked.retryFirst ?? '100ms', `at most retryMax, ${retryMsMax} ms`);
+  return found;
+}

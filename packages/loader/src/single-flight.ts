@@ -1,0 +1,58 @@
+import type { KeySlice } from '@larder/proto';
+import { keyText } from './key-text.js';
+import type { Reply } from './reply.js';
+
+/** One load of one key, and everybody who waits for it. */
+export class Flight {
+  readonly waiters: Reply[] = [];
+  /** When the last waiter gives up. */
+  deadlineMs = 0;
+  /** The key was written or deleted since the load began: what is loaded may be older and must not be stored. */
+  superseded = false;
+
+  constructor(
+    readonly text: string,
+    readonly key: KeySlice,
+  ) {}
+
+  join(reply: Reply, deadlineMs: number): void {
+    this.waiters.push(reply);
+    if (deadlineMs > this.deadlineMs) this.deadlineMs = deadlineMs;
+  }
+}
+
+/**
+ * At most one load of a key at a time. A write ends the reign of the load that is under way: those who waited before
+ * the write may still get the old value, because their get and the write overlap; those who come later must not, so
+ * they find no flight and begin a new one.
+ */
+export class SingleFlight {
+  readonly #flights = new Map<string, Flight>();
+
+  /** The load that a get of this key can join. */
+  current(text: string): Flight | undefined {
+    return this.#flights.get(text);
+  }
+
+  begin(flight: Flight): void {
+    this.#flights.set(flight.text, flight);
+  }
+
+  end(flight: Flight): void {
+    if (!flight.superseded) this.#flights.delete(flight.text);
+  }
+
+  /** The key has just been written, deleted or given another life. */
+  supersede(key: KeySlice): void {
+    if (this.#flights.size === 0) return;
+    const text = keyText(key);
+    if (text !== undefined) this.supersedeText(text);
+  }
+
+  supersedeText(text: string): void {
+    const flight = this.#flights.get(text);
+    if (flight === undefined) return;
+    flight.superseded = true;
+    this.#flights.delete(text);
+  }
+}

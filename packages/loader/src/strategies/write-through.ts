@@ -1,0 +1,30 @@
+import { PutResult } from '../entry-memory.js';
+import type { PendingWrite } from '../write-queue.js';
+import { QueuedWrites } from './queued-writes.js';
+
+/**
+ * The origin first, then the memory, then the answer: when the caller hears "written", both have it. If the origin
+ * refuses, the memory is as before. If the outcome is unknown, the memory forgets the key, so that the next reader
+ * learns the truth from the origin.
+ */
+export class WriteThrough extends QueuedWrites {
+  protected override applied(write: PendingWrite, changed: boolean): void {
+    if (write.value !== undefined) {
+      this.#store(write, write.value);
+      return;
+    }
+    this.forget(write);
+    write.reply.found(changed);
+  }
+
+  #store(write: PendingWrite, value: Uint8Array): void {
+    const { memory, life, flights } = this.context;
+    flights.supersedeText(write.text);
+    if (memory.put(write.key, value, 0, value.length, life.lifeMs(write.ttlMs), 0) === PutResult.stored) {
+      write.reply.written(memory.putEpoch, memory.putSeq, 1);
+      return;
+    }
+    memory.remove(write.key);
+    write.reply.written(0, 0, 0);
+  }
+}

@@ -1,0 +1,209 @@
+import { BoundedQueue, type Clock } from '@larder/base';
+import { type KeySlice, LarderError } from '@larder/proto';
+import { BatchRunner } from './batch-runner.js';
+import type { LoaderCounters } from './loader-statistics.js';
+import type { Origin } from './origins/origin.js';
+import type { ResolvedWritePolicy } from './policy.js';
+import type { Reply } from './reply.js';
+import { splitBatch } from './split-batch.js';
+
+/**
+ * Group commit for writes whose callers wait for the origin: concurrent writes to different keys share a statement,
+ * writes to one key follow each other. Every write reaches the origin, none is coalesced away.
+ *
+ * A key's first write is ready; those behind it hang on it in a chain and become ready one by one:
+ *
+ *     #tails   a -> a3      #readySets     b1 a1
+ *              b -> b1      #readyDeletes  c1          a1 -> a2 -> a3
+ *              c -> c1
+ */
+export class WriteQueue {
+  readonly #tails = new Map<string, PendingWrite>();
+  readonly #readySets: BoundedQueue<PendingWrite>;
+  readonly #readyDeletes: BoundedQueue<PendingWrite>;
+  readonly #runner: BatchRunner;
+  readonly #sent = new Set<readonly PendingWrite[]>();
+  readonly #idle: (() => void)[] = [];
+  #closed: LarderError | undefined;
+  #order = 0;
+  #pending = 0;
+  #pendingBytes = 0;
+
+  constructor(readonly options: WriteQueueOptions) {
+    this.#readySets = new BoundedQueue(options.policy.pendingMax);
+    this.#readyDeletes = new BoundedQueue(options.policy.pendingMax);
+    this.#runner = new BatchRunner(options.policy.statementsMax, () => this.#takeBatch());
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get oldestPendingMs(): number {
+    const firsts = [...this.#sent].map((batch) => batch[0]);
+    const sinceMs = [...firsts, this.#readySets.peek(), this.#readyDeletes.peek()].flatMap(
+      (write) => write?.sinceMs ?? [],
+    );
+    return sinceMs.length === 0 ? 0 : this.options.clock.monotonicMs() - Math.min(...sinceMs);
+  }
+
+  /** Why one more write of so many bytes cannot wait, if it cannot. */
+  refusal(bytes: number): LarderError | undefined {
+    const { name, policy } = this.options;
+    const busy = (message: string) =>
+      new LarderError('BUSY', `cache '${name}': ${message}`, { outcome: 'not-applied' });
+    if (this.#pending >= policy.pendingMax) {
+      return busy(`${this.#pending} writes wait for the origin, writes.maxPending allows no more`);
+    }
+    if (this.#pendingBytes + bytes > policy.pendingBytesMax) {
+      return busy(
+        `${this.#pendingBytes} bytes wait for the origin, writes.maxPendingBytes allows ${policy.pendingBytesMax}`,
+      );
+    }
+    return undefined;
+  }
+
+  /** Ask `refusal` first. */
+  add(write: PendingWrite): void {
+    write.order = this.#order++;
+    write.sinceMs = this.options.clock.monotonicMs();
+    this.#pending++;
+    this.#pendingBytes += write.bytes;
+    const tail = this.#tails.get(write.text);
+    this.#tails.set(write.text, write);
+    if (tail !== undefined) tail.next = write;
+    else this.#makeReady(write);
+    this.#runner.wake();
+  }
+
+  /** Resolves when nothing is pending. */
+  whenIdle(): Promise<void> {
+    return this.#pending === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** From now on nothing is sent: what waits, and what becomes ready later, fails with this error. */
+  close(error: LarderError): void {
+    this.#closed = error;
+    this.#failReady(error);
+  }
+
+  #makeReady(write: PendingWrite): void {
+    (write.value === undefined ? this.#readyDeletes : this.#readySets).push(write);
+  }
+
+  #takeBatch(): Promise<void> | undefined {
+    if (this.#closed !== undefined) this.#failReady(this.#closed);
+    for (let queue = this.#longestWaiting(); queue !== undefined; queue = this.#longestWaiting()) {
+      const batch = this.#take(queue);
+      if (batch.length > 0) return this.#send(batch, queue === this.#readySets);
+    }
+    return undefined;
+  }
+
+  #failReady(error: LarderError): void {
+    for (let queue = this.#longestWaiting(); queue !== undefined; queue = this.#longestWaiting()) {
+      this.#failed(queue.shift() as PendingWrite, error);
+    }
+  }
+
+  /** The ready sets or the ready deletes, whichever have the older head. */
+  #longestWaiting(): BoundedQueue<PendingWrite> | undefined {
+    const set = this.#readySets.peek();
+    const remove = this.#readyDeletes.peek();
+    if (remove === undefined) return set === undefined ? undefined : this.#readySets;
+    return set !== undefined && set.order < remove.order ? this.#readySets : this.#readyDeletes;
+  }
+
+  /** Writes whose callers have given up are not sent. */
+  #take(queue: BoundedQueue<PendingWrite>): PendingWrite[] {
+    const { clock, policy } = this.options;
+    const nowMs = clock.monotonicMs();
+    const batch: PendingWrite[] = [];
+    while (batch.length < policy.batchMax) {
+      const write = queue.shift();
+      if (write === undefined) break;
+      if (write.deadlineMs >= nowMs) batch.push(write);
+      else this.#failed(write, this.#timeoutError());
+    }
+    return batch;
+  }
+
+  async #send(batch: readonly PendingWrite[], sets: boolean): Promise<void> {
+    this.#sent.add(batch);
+    await splitBatch(batch, 'unknown', (part) => this.#attempt(part, sets), {
+      done: (part, found) => {
+        for (const [index, write] of part.entries()) this.#applied(write, found === undefined || found[index] === true);
+      },
+      failed: (part, error) => {
+        for (const write of part) this.#failed(write, error);
+      },
+    });
+    this.#sent.delete(batch);
+  }
+
+  /** For deletes, which keys had a row. */
+  async #attempt(part: readonly PendingWrite[], sets: boolean): Promise<readonly boolean[] | undefined> {
+    const { origin, counters } = this.options;
+    counters.writeStatements++;
+    if (!sets) return origin.deleteMany(part.map((write) => write.text));
+    await origin.writeMany(part.map((write) => ({ key: write.text, value: write.value as Uint8Array })));
+    return undefined;
+  }
+
+  #applied(write: PendingWrite, changed: boolean): void {
+    if (changed) this.options.counters.rowsWritten++;
+    this.options.applied(write, changed);
+    this.#release(write);
+  }
+
+  #failed(write: PendingWrite, error: LarderError): void {
+    this.options.counters.writeFailures++;
+    this.options.failed(write, error);
+    this.#release(write);
+  }
+
+  #release(write: PendingWrite): void {
+    this.#pending--;
+    this.#pendingBytes -= write.bytes;
+    if (write.next !== undefined) this.#makeReady(write.next);
+    else this.#tails.delete(write.text);
+    if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #timeoutError(): LarderError {
+    const message = `cache '${this.options.name}': the origin was too busy to be written in time`;
+    return new LarderError('TIMEOUT', message, { outcome: 'not-applied' });
+  }
+}
+
+export interface WriteQueueOptions {
+  readonly name: string;
+  readonly policy: ResolvedWritePolicy;
+  readonly origin: Origin;
+  readonly clock: Clock;
+  readonly counters: LoaderCounters;
+  /** `changed`: for a delete, whether there was a row. */
+  applied(write: PendingWrite, changed: boolean): void;
+  failed(write: PendingWrite, error: LarderError): void;
+}
+
+export class PendingWrite {
+  order = 0;
+  sinceMs = 0;
+  /** The next write of the same key. */
+  next: PendingWrite | undefined = undefined;
+
+  constructor(
+    readonly text: string,
+    readonly key: KeySlice,
+    /** Undefined: a delete. */
+    readonly value: Uint8Array | undefined,
+    readonly ttlMs: number,
+    readonly reply: Reply,
+    readonly deadlineMs: number,
+  ) {}
+
+  get bytes(): number {
+    return this.key.end + (this.value?.length ?? 0);
+  }
+}
