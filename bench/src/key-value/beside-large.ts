@@ -1,4 +1,3 @@
-import { seededRandom } from '@larder/base';
 import type { KeyValueClient } from '../rivals/client.js';
 import { getUntilOver, MeasuredWindow, type Measurement, type Operation, setUntilOver } from './closed-loop.js';
 import { randomBytes } from './key-space.js';
@@ -31,7 +30,7 @@ export async function besideLarge(
   await Promise.all(values.map((value, index) => client.set(largeKey(index), value)));
   const window = new MeasuredWindow(plan.warmUpMs, plan.windowMs, serverPid);
   const caller = plan.operation === 'get' ? getUntilOver : setUntilOver;
-  const callers = Array.from({ length: SMALL_CALLERS }, (_, index) => caller(client, seededRandom(index), window));
+  const callers = Array.from({ length: SMALL_CALLERS }, () => caller(client, window));
   const loops = values.map((value, index) => largeUntilOver(client, plan.operation, index, value, window));
   await Promise.all(callers);
   const largeCounts = await Promise.all(loops);

@@ -1,6 +1,6 @@
-import { Histogram, type Random, seededRandom } from '@larder/base';
+import { Histogram } from '@larder/base';
 import type { KeyValueClient } from '../rivals/client.js';
-import { KEY_COUNT, KEYS, VALUE_BYTES, valueFor } from './key-space.js';
+import { KEYS, nextKeyIndex, VALUE_BYTES, valueFor } from './key-space.js';
 import { processCpuUs } from './server-cpu.js';
 
 /**
@@ -40,15 +40,15 @@ export async function closedLoop(
 ): Promise<Measurement> {
   const window = new MeasuredWindow(plan.warmUpMs, plan.windowMs, serverPid);
   const caller = plan.operation === 'get' ? getUntilOver : setUntilOver;
-  const callers = Array.from({ length: plan.concurrency }, (_, index) => caller(client, seededRandom(index), window));
+  const callers = Array.from({ length: plan.concurrency }, () => caller(client, window));
   await Promise.all(callers);
   return window.measurement();
 }
 
-export async function getUntilOver(client: KeyValueClient, random: Random, window: MeasuredWindow): Promise<void> {
+export async function getUntilOver(client: KeyValueClient, window: MeasuredWindow): Promise<void> {
   let startMs = performance.now();
   while (!window.isOver) {
-    const key = KEYS[random.integer(KEY_COUNT)]!;
+    const key = KEYS[nextKeyIndex()]!;
     const value = await client.get(key);
     if (value?.length !== VALUE_BYTES)
       throw new Error(`get of ${key} gave ${value?.length ?? 'no'} bytes, not ${VALUE_BYTES}`);
@@ -56,10 +56,10 @@ export async function getUntilOver(client: KeyValueClient, random: Random, windo
   }
 }
 
-export async function setUntilOver(client: KeyValueClient, random: Random, window: MeasuredWindow): Promise<void> {
+export async function setUntilOver(client: KeyValueClient, window: MeasuredWindow): Promise<void> {
   let startMs = performance.now();
   while (!window.isOver) {
-    const index = random.integer(KEY_COUNT);
+    const index = nextKeyIndex();
     await client.set(KEYS[index]!, valueFor(index));
     startMs = window.completed(startMs);
   }
