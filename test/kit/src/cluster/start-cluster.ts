@@ -11,8 +11,8 @@ export interface ClusterOptions {
   readonly config: string | Readonly<Record<string, unknown>>;
   /** Added to the environment of every node. */
   readonly env?: NodeJS.ProcessEnv | undefined;
-  /** The ports of the nodes on 127.0.0.1, as many as there are nodes. Default: free ones. */
-  readonly ports?: readonly number[] | undefined;
+  /** Ports of 127.0.0.1 to take if nobody has them, as many as there are nodes. Otherwise, and by default: free ones. */
+  readonly preferredPorts?: readonly number[] | undefined;
 }
 
 /** larder-node processes `n1`, `n2`, ... that know each other. */
@@ -67,7 +67,8 @@ class RunningCluster implements Cluster {
 
 async function startOnFreePorts(options: ClusterOptions, configPath: string): Promise<NodeProcess[]> {
   for (let attempt = 1; ; attempt++) {
-    const ports = options.ports ?? (await freePorts(options.nodes ?? 3));
+    const preferred = attempt === 1 ? options.preferredPorts : undefined;
+    const ports = preferred ?? (await freePorts(options.nodes ?? 3));
     const addresses = Object.fromEntries(ports.map((port, index) => [`n${index + 1}`, `127.0.0.1:${port}`]));
     const starts = Object.entries(addresses).map(([id, address]) =>
       startNode({ id, address, nodes: addresses, configPath, env: options.env }),
@@ -77,8 +78,8 @@ async function startOnFreePorts(options: ClusterOptions, configPath: string): Pr
     const failure = settled.find((start) => start.status === 'rejected');
     if (failure === undefined) return started;
     await Promise.all(started.map((node) => node.stop()));
-    const taken = /EADDRINUSE|in use/.test(String(failure.reason));
-    if (!taken || options.ports !== undefined || attempt === PORT_ATTEMPTS_MAX) throw failure.reason;
+    const taken = /EADDRINUSE|in use|exit code 76/.test(String(failure.reason));
+    if (!taken || attempt === PORT_ATTEMPTS_MAX) throw failure.reason;
   }
 }
 
