@@ -6,6 +6,8 @@
 export interface Timer {
   /** Makes sure that the callback will not be called; harmless afterwards. */
   cancel(): void;
+  /** Keeps the process alive until the callback was called or cancelled: for waits that somebody awaits. */
+  hold(): Timer;
 }
 
 export interface Clock {
@@ -23,14 +25,23 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs).unref();
-    return { cancel: () => clearTimeout(timer) };
+    return systemTimer(setTimeout(callback, delayMs).unref(), clearTimeout);
   },
   every(periodMs, callback) {
-    const timer = setInterval(callback, periodMs).unref();
-    return { cancel: () => clearInterval(timer) };
+    return systemTimer(setInterval(callback, periodMs).unref(), clearInterval);
   },
 };
+
+function systemTimer(handle: NodeJS.Timeout, clear: (handle: NodeJS.Timeout) => void): Timer {
+  const timer: Timer = {
+    cancel: () => clear(handle),
+    hold: () => {
+      handle.ref();
+      return timer;
+    },
+  };
+  return timer;
+}
 
 /** Resolves after `delayMs` on the given clock. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {

@@ -52,7 +52,8 @@ export class ManualClock implements Clock {
   #add(delayMs: number, periodMs: number, callback: () => void): Timer {
     const alarm: Alarm = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, periodMs, callback };
     this.#alarms.add(alarm);
-    return { cancel: () => void this.#alarms.delete(alarm) };
+    const timer: Timer = { cancel: () => void this.#alarms.delete(alarm), hold: () => timer };
+    return timer;
   }
 
   #next(untilMs: number): Alarm | undefined {
