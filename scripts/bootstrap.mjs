@@ -5,7 +5,7 @@
  *   node scripts/bootstrap.mjs start [options]         the demonstration, examples/cities
  *   node scripts/bootstrap.mjs test [vitest options]   all checks and tests; with options, only those tests
  *   node scripts/bootstrap.mjs bench NAME [options]    a benchmark
- *   node scripts/bootstrap.mjs build | lint
+ *   node scripts/bootstrap.mjs build | lint | pack
  *
  * This file imports nothing that a too old Node would stumble over before it could be told so.
  */
@@ -28,6 +28,7 @@ const commands = {
   bench: () => runBuilt('../bench/dist/main.js'),
   test: async () => (await import('./test-run.mjs')).testRun(root, args),
   lint: async () => (await import('./checks.mjs')).runChecks(root),
+  pack: async () => (await import('./pack.mjs')).packAll(root),
   build: async () => 0,
 };
 

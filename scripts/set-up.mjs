@@ -31,6 +31,19 @@ export function runTool(root, path, args, options) {
   return runProcess(process.execPath, [join(root, 'node_modules', path), ...args], { cwd: root, ...options });
 }
 
+/**
+ * pnpm, without anything installed for it. npm tells its scripts where it is; run by hand, the one on the PATH is taken.
+ * @param {string} root
+ * @param {readonly string[]} args
+ * @param {Parameters<typeof runProcess>[2]} [options]
+ */
+export function runPnpm(root, args, options) {
+  const npm = process.env.npm_execpath;
+  const [command, ...first] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
+  const exec = ['exec', '--yes', `--package=${PNPM}`, '--', 'pnpm'];
+  return runProcess(command ?? 'npm', [...first, ...exec, ...args], { cwd: root, env: { CI: 'true' }, ...options });
+}
+
 /** @param {string} root */
 async function install(root) {
   const stampPath = join(root, 'node_modules', '.larder-stamp');
@@ -38,8 +51,7 @@ async function install(root) {
   if (readIfThere(stampPath) === stamp) return 0;
   say('installing packages (only when the lockfile has changed)');
   rmSync(stampPath, { force: true });
-  const [command, ...args] = npmExec(['--yes', `--package=${PNPM}`, '--', 'pnpm', 'install', '--frozen-lockfile']);
-  const { code } = await runProcess(command, args, { cwd: root, env: { CI: 'true' }, stdio: 'to-stderr' });
+  const { code } = await runPnpm(root, ['install', '--frozen-lockfile'], { stdio: 'to-stderr' });
   if (code === 0) writeFileSync(stampPath, stamp);
   else say(`installing failed with exit code ${code}. It needs npm's registry once; is the network up?`);
   return code;
@@ -57,13 +69,6 @@ function stampOf(root) {
   const hash = createHash('sha256');
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml']) hash.update(readFileSync(join(root, file)));
   return `${hash.digest('hex')} ${process.platform}-${process.arch} ${PNPM}\n`;
-}
-
-/** npm tells its scripts where it is; run by hand, the one on the PATH is taken. @param {readonly string[]} args */
-function npmExec(args) {
-  const npm = process.env.npm_execpath;
-  if (npm?.endsWith('.js')) return /** @type {const} */ ([process.execPath, npm, 'exec', ...args]);
-  return /** @type {const} */ (['npm', 'exec', ...args]);
 }
 
 /** @param {string} path */
