@@ -38,7 +38,4 @@ async function main(argv: string[]): Promise<number> {
   }
 }
 
-// Exit handlers, which a death by signal would skip, stop the servers that a bench started.
-process.once('SIGINT', () => process.exit(130));
-process.once('SIGTERM', () => process.exit(143));
 process.exitCode = await main(process.argv.slice(2));

@@ -18,6 +18,6 @@ export function canPin(): boolean {
 export const CORES: Cores = { server: 0, client: 1 };
 
 /** Puts `taskset` before a command; undefined leaves it as it is. */
-export function onOwnCore(core: number | undefined, command: readonly string[]): string[] {
+export function onOwnCore(core: number | undefined, command: readonly [string, ...string[]]): [string, ...string[]] {
   return core === undefined ? [...command] : ['taskset', '-c', String(core), ...command];
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { onOwnCore } from '../pinning.js';
 import type { ClientName } from '../rivals/clients.js';
-import type { Endpoint } from '../servers/server-process.js';
+import type { Endpoint } from '../servers/server.js';
 import type { BesideLargeMeasurement, BesideLargePlan } from './beside-large.js';
 import type { ClosedLoopPlan, Measurement, Operation } from './closed-loop.js';
 
@@ -43,7 +43,7 @@ export class ClientProcess {
     const script = fileURLToPath(new URL('./client-main.js', import.meta.url));
     const [command, ...rest] = onOwnCore(core, [process.execPath, ...nodeFlags, script, JSON.stringify(setting)]);
     // Whatever a client library prints must not reach stdout, whose last line is the result.
-    this.#child = spawn(command!, rest, { stdio: ['ignore', process.stderr, process.stderr, 'ipc'] });
+    this.#child = spawn(command, rest, { stdio: ['ignore', process.stderr, process.stderr, 'ipc'] });
   }
 
   async populate(): Promise<void> {

@@ -2,7 +2,7 @@ import { cpus } from 'node:os';
 import { decimal, flag, integer, integers, names, parseOptions, text } from '../options.js';
 import { CORES, canPin } from '../pinning.js';
 import { CLIENT_NAMES, CLIENTS, type ClientName, REDIS_CLIENT_NAMES, type ServerName } from '../rivals/clients.js';
-import type { ServerProcess } from '../servers/server-process.js';
+import type { Server } from '../servers/server.js';
 import { startServers, stopServers } from '../servers/servers.js';
 import { type BesideLargeMeasurement, LARGE_BYTES, LARGE_LOOPS, SMALL_CALLERS } from './beside-large.js';
 import { ClientProcess } from './client-process.js';
@@ -61,7 +61,7 @@ function serversOf(clients: readonly ClientName[]): Set<ServerName> {
 async function startClients(
   clients: Map<ClientName, ClientProcess>,
   wanted: readonly ClientName[],
-  servers: ReadonlyMap<ServerName, ServerProcess>,
+  servers: ReadonlyMap<ServerName, Server>,
   core: number | undefined,
   nodeFlags: readonly string[],
 ): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../servers/server-process.js';
+import type { Endpoint } from '../servers/server.js';
 
 /** What a comparison needs of a client library: keys are strings, values are bytes in both directions. */
 export interface KeyValueClient {

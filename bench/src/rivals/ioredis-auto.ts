@@ -1,4 +1,4 @@
-import type { Endpoint } from '../servers/server-process.js';
+import type { Endpoint } from '../servers/server.js';
 import type { KeyValueClient } from './client.js';
 import { connectIoredis } from './ioredis.js';
 

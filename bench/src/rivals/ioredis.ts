@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { Endpoint } from '../servers/server-process.js';
+import type { Endpoint } from '../servers/server.js';
 import type { KeyValueClient } from './client.js';
 
 /** ioredis as it comes: a command is written to the socket when it is called. */

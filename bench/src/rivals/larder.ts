@@ -1,6 +1,6 @@
 import { bytes, connect } from '@larder/client';
 import { BENCH_CACHE } from '../servers/larder-node.js';
-import type { Endpoint } from '../servers/server-process.js';
+import type { Endpoint } from '../servers/server.js';
 import type { KeyValueClient } from './client.js';
 
 /** Larder as a user has it, with the codec that passes bytes through. */

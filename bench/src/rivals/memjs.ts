@@ -1,5 +1,5 @@
 import memjs from 'memjs';
-import type { Endpoint } from '../servers/server-process.js';
+import type { Endpoint } from '../servers/server.js';
 import type { KeyValueClient } from './client.js';
 
 /** Above the longest wait of 4,096 callers; memjs's half second would fail them. */

@@ -1,5 +1,5 @@
 import { createClient, RESP_TYPES } from 'redis';
-import type { Endpoint } from '../servers/server-process.js';
+import type { Endpoint } from '../servers/server.js';
 import type { KeyValueClient } from './client.js';
 
 /** node-redis, which always pipelines what is called in one turn; replies mapped to buffers. */

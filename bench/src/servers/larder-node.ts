@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { freeEndpoint, ServerProcess } from './server-process.js';
-import type { StartOptions } from './servers.js';
+import { freeEndpoint, type Server, type StartOptions, startServer } from './server.js';
 
 /** The cache that key-value benches use. */
 export const BENCH_CACHE = 'bench';
@@ -15,21 +14,28 @@ const CONFIG = `caches:
 `;
 
 /** One node that owns everything, with one cache in front of nothing. */
-export async function startLarderNode({ core, nodeFlags }: StartOptions): Promise<ServerProcess> {
+export async function startLarderNode({ core, nodeFlags }: StartOptions): Promise<Server> {
   const endpoint = await freeEndpoint();
   const address = `${endpoint.host}:${endpoint.port}`;
   const folder = mkdtempSync(join(tmpdir(), 'larder-bench-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const config = join(folder, 'larder.yaml');
-  writeFileSync(config, CONFIG);
-  const flags = ['--config', config, '--id', 'n1', '--listen', address, '--nodes', `n1=${address}`];
-  return ServerProcess.start({
-    name: 'larder-node',
-    command: process.execPath,
-    arguments: [...nodeFlags, nodeScript(), ...flags],
-    endpoint,
-    core,
-  });
+  const configPath = join(folder, 'larder.yaml');
+  writeFileSync(configPath, CONFIG);
+  const flags = ['--config', configPath, '--id', 'n1', '--listen', address, '--nodes', `n1=${address}`];
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  try {
+    const server = await startServer({
+      name: 'larder-node',
+      command: [process.execPath, ...nodeFlags, nodeScript(), ...flags],
+      endpoint,
+      core,
+      isReady: (line) => line.includes('"event":"ready"'),
+      folder,
+    });
+    return { endpoint, pid: server.pid, stop: () => server.stop().finally(removeFolder) };
+  } catch (error) {
+    removeFolder();
+    throw error;
+  }
 }
 
 function nodeScript(): string {

@@ -2,26 +2,20 @@ import type { ServerName } from '../rivals/clients.js';
 import { startLarderNode } from './larder-node.js';
 import { startMemcached } from './memcached.js';
 import { startRedis } from './redis.js';
-import type { ServerProcess } from './server-process.js';
+import type { Server, StartOptions } from './server.js';
 
-export interface StartOptions {
-  readonly core: number | undefined;
-  /** Flags for Node itself; only the Larder node heeds them. */
-  readonly nodeFlags: readonly string[];
-}
-
-const STARTERS: Readonly<Record<ServerName, (options: StartOptions) => Promise<ServerProcess | undefined>>> = {
+const STARTERS: Readonly<Record<ServerName, (options: StartOptions) => Promise<Server | undefined>>> = {
   'larder-node': startLarderNode,
-  'redis-server': ({ core }) => startRedis(core),
-  memcached: ({ core }) => startMemcached(core),
+  'redis-server': startRedis,
+  memcached: startMemcached,
 };
 
 /** Starts the named servers; one that is not installed is named on stderr and left out. */
 export async function startServers(
   names: Iterable<ServerName>,
   options: StartOptions,
-): Promise<Map<ServerName, ServerProcess>> {
-  const servers = new Map<ServerName, ServerProcess>();
+): Promise<Map<ServerName, Server>> {
+  const servers = new Map<ServerName, Server>();
   try {
     for (const name of names) {
       const server = await STARTERS[name](options);
@@ -35,6 +29,6 @@ export async function startServers(
   return servers;
 }
 
-export async function stopServers(servers: ReadonlyMap<ServerName, ServerProcess>): Promise<void> {
+export async function stopServers(servers: ReadonlyMap<ServerName, Server>): Promise<void> {
   await Promise.all([...servers.values()].map((server) => server.stop()));
 }
