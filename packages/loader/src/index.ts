@@ -1,4 +1,11 @@
 export { checkConfig, configError, configMistake } from './config-check.js';
+export {
+  blockSetting,
+  byteSizeSetting,
+  choiceSetting,
+  countSetting,
+  durationSetting,
+} from './config-schema.js';
 export { EntryFlag, type EntryMemory, type EntryRef, PutResult } from './entry-memory.js';
 export { isHidden } from './is-hidden.js';
 export { Loader, type LoaderOptions } from './loader.js';

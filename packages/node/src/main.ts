@@ -1,0 +1,82 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { LarderError } from '@larder/proto';
+import { defineCommand, renderUsage } from 'citty';
+import { flags, parseCommandLine } from './command-line.js';
+import { readNodeConfig } from './config.js';
+import { ExitCode, exitCodeOf } from './exit-code.js';
+import { createLog, type Log } from './log.js';
+import { startNode } from './node.js';
+import type { RunningNode } from './running-node.js';
+
+/** `larder-node`: one cache node in a process of its own. docs/running.md describes flags, config and exit codes. */
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+const command = defineCommand({
+  meta: { name: 'larder-node', version, description: 'A cache node of a Larder cluster' },
+  args: flags,
+});
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(await renderUsage(command));
+    return;
+  }
+  if (args.includes('--version')) {
+    console.log(version);
+    return;
+  }
+  const { configPath, id, listen, nodes } = parseCommandLine(args);
+  const config = await readNodeConfig(configPath, process.env);
+  const log = createLog(id, config.logLevel);
+  endOnBugs(log);
+  const release = keepAwake();
+  const node = await startNode({ id, listen, nodes, config, log });
+  release();
+  stopOnSignals(node, log);
+}
+
+/** Until the server listens nothing else may keep the process alive: a clock's timers do not. Call the result to let go. */
+function keepAwake(): () => void {
+  const { port1 } = new MessageChannel();
+  port1.ref();
+  return () => port1.close();
+}
+
+/** A bug leaves the process in an unknown state: it ends, and its supervisor starts another. */
+function endOnBugs(log: Log): void {
+  const end = (error: unknown): void => {
+    log.fatal({ event: 'bug', err: error });
+    process.exit(ExitCode.internal);
+  };
+  process.on('uncaughtException', end);
+  process.on('unhandledRejection', end);
+}
+
+/** The first signal stops the node in order; a second one ends it at once. */
+function stopOnSignals(node: RunningNode, log: Log): void {
+  let isStopping = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isStopping) {
+      log.fatal({ event: 'forced', signal, pendingWrites: node.pendingWrites });
+      process.exit(ExitCode.forced);
+    }
+    isStopping = true;
+    log.info({ event: 'stopping', signal, pendingWrites: node.pendingWrites });
+    void node.close().then(({ pendingWrites, unfinished }) => {
+      const isClean = pendingWrites === 0 && unfinished === 0;
+      log[isClean ? 'info' : 'error']({ event: 'stopped', pendingWrites, unfinished });
+      process.exit(isClean ? ExitCode.ok : ExitCode.forced);
+    });
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const text = error instanceof LarderError ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`larder-node: ${text}\n`);
+  process.exit(exitCodeOf(error));
+});

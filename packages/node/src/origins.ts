@@ -1,0 +1,85 @@
+import { type Clock, sleep } from '@larder/base';
+import { createOrigin, type Origin, PostgresDatabase, type ResolvedPostgresDatabaseOptions } from '@larder/loader';
+import { LarderError } from '@larder/proto';
+import { configError } from './config/problems.js';
+import type { ResolvedNodeConfig } from './config.js';
+import { ExitCode, startFault } from './exit-code.js';
+
+/** The databases of a node and what its caches need of them. */
+export interface Origins {
+  /** Undefined for a cache without one. */
+  of(cache: string): Origin | undefined;
+  close(): Promise<void>;
+}
+
+/** Between two attempts to reach a database that is perhaps just starting. */
+const RETRY_MS = 200;
+
+/**
+ * Opens the databases and checks every cache's table. A database that does not answer is tried again until its
+ * `connectTimeout` has passed. Throws, with nothing left open, CONFIG (all faults of all tables in one) or
+ * ORIGIN_UNAVAILABLE, each with its exit code.
+ */
+export async function openOrigins(config: ResolvedNodeConfig, clock: Clock): Promise<Origins> {
+  const databases = new Map([...config.databases].map(([name, options]) => [name, new PostgresDatabase(options)]));
+  const deadlineMs = clock.monotonicMs() + longestConnectMs([...config.databases.values()]);
+  const names = [...config.caches.keys()];
+  const attempts = await Promise.allSettled(
+    names.map((name) => openOrigin(config, name, databases, clock, deadlineMs)),
+  );
+  const faults = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason as unknown] : []));
+  if (faults.length > 0) {
+    await closeAll(databases.values());
+    throw faultOf(faults, config.file);
+  }
+  const origins = new Map(attempts.map((attempt, index) => [names[index] as string, fulfilled(attempt)]));
+  return {
+    of: (cache) => origins.get(cache),
+    async close() {
+      await closeAll([...origins.values()].filter((origin) => origin !== undefined));
+      await closeAll(databases.values());
+    },
+  };
+}
+
+async function closeAll(opened: Iterable<{ close(): Promise<void> }>): Promise<void> {
+  await Promise.all([...opened].map((one) => one.close()));
+}
+
+async function openOrigin(
+  config: ResolvedNodeConfig,
+  name: string,
+  databases: ReadonlyMap<string, PostgresDatabase>,
+  clock: Clock,
+  deadlineMs: number,
+): Promise<Origin | undefined> {
+  const policy = config.caches.get(name);
+  if (!policy) return undefined;
+  for (;;) {
+    try {
+      return await createOrigin(policy, databases, `caches.${name}`);
+    } catch (error) {
+      const mayPass = error instanceof LarderError && error.code === 'ORIGIN_UNAVAILABLE';
+      if (!mayPass || clock.monotonicMs() + RETRY_MS >= deadlineMs) throw error;
+    }
+    await sleep(clock, RETRY_MS);
+  }
+}
+
+function longestConnectMs(databases: readonly ResolvedPostgresDatabaseOptions[]): number {
+  return Math.max(0, ...databases.map((database) => database.connectTimeoutMs));
+}
+
+/** Mistakes come before an unreachable database: they can be mended while it is away. */
+function faultOf(faults: readonly unknown[], file: string): unknown {
+  const known = faults.filter((fault) => fault instanceof LarderError);
+  const mistakes = known.filter((fault) => fault.code === 'CONFIG').flatMap((fault) => fault.reason.split('\n'));
+  if (mistakes.length > 0) return configError(file, mistakes);
+  const lost = known.find((fault) => fault.code === 'ORIGIN_UNAVAILABLE' || fault.code === 'ORIGIN');
+  if (lost) return startFault(ExitCode.databaseUnavailable, lost.code, lost.reason, lost);
+  return faults[0];
+}
+
+function fulfilled<T>(settled: PromiseSettledResult<T>): T | undefined {
+  return settled.status === 'fulfilled' ? settled.value : undefined;
+}

@@ -1,0 +1,87 @@
+import type { Clock } from '@larder/base';
+import type { Origins } from './origins.js';
+import { drainAll } from './server/admin.js';
+import type { Forwarder } from './server/forward.js';
+import type { GrpcServer } from './server/grpc-server.js';
+import type { ServerContext } from './server/server-context.js';
+
+export interface NodeParts {
+  readonly context: ServerContext;
+  readonly server: GrpcServer;
+  readonly forwarder: Forwarder;
+  readonly stopSweeping: () => void;
+  readonly origins: Origins;
+  readonly clock: Clock;
+  readonly drainTimeoutMs: number;
+}
+
+/** What a node left behind when it stopped. */
+export interface StopReport {
+  /** Acknowledged writes that did not reach their origin. */
+  readonly pendingWrites: number;
+  /** Operations that were cut off. */
+  readonly unfinished: number;
+}
+
+const IDLE_POLL_MS = 5;
+/** For streams and connections to end by themselves, once there is nothing left to say on them. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** A node that serves, and the order in which it stops. */
+export class RunningNode implements AsyncDisposable {
+  #closing: Promise<StopReport> | undefined;
+
+  constructor(
+    readonly id: string,
+    private readonly parts: NodeParts,
+  ) {}
+
+  /** Acknowledged writes that have not reached their origin yet. */
+  get pendingWrites(): number {
+    return this.parts.context.caches.all.reduce((sum, cache) => sum + cache.loader.statistics().pendingWrites, 0);
+  }
+
+  /**
+   * Refuses new operations with UNAVAILABLE, finishes those in flight, sends pending writes to their origins, both
+   * within `drainTimeout`, then ends all streams and gives everything back. Calling it again awaits the same end.
+   */
+  close(): Promise<StopReport> {
+    this.#closing ??= this.#stop();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #stop(): Promise<StopReport> {
+    const { context, server, forwarder, stopSweeping, origins, clock, drainTimeoutMs } = this.parts;
+    const deadlineMs = clock.monotonicMs() + drainTimeoutMs;
+    server.stopServing();
+    context.draining = true;
+    const unfinished = await this.#untilIdle(deadlineMs);
+    const pendingWrites = await drainAll(context.caches.all, Math.max(0, deadlineMs - clock.monotonicMs()));
+    await server.close(CLOSE_TIMEOUT_MS);
+    forwarder.close();
+    for (const cache of context.caches.all) cache.loader.close();
+    stopSweeping();
+    await origins.close();
+    return { pendingWrites, unfinished };
+  }
+
+  /** Resolves with how many operations are in flight: none, or those that the deadline cuts off. */
+  #untilIdle(deadlineMs: number): Promise<number> {
+    const { server, clock } = this.parts;
+    return new Promise((resolve) => {
+      const look = (): boolean => {
+        if (server.inFlight > 0 && clock.monotonicMs() < deadlineMs) return false;
+        resolve(server.inFlight);
+        return true;
+      };
+      if (look()) return;
+      const timer = clock.every(IDLE_POLL_MS, () => {
+        if (look()) timer.cancel();
+      });
+    });
+  }
+}

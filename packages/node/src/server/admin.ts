@@ -1,0 +1,53 @@
+import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { Clock } from '@larder/base';
+import { toLarderError } from '@larder/proto';
+import type { NodeCache } from '../caches.js';
+import type { Storage } from '../storage/storage.js';
+import { type ServerContext, toStatus } from './server-context.js';
+
+/** What operators ask a node: AdminService of larder/v1/admin.proto. */
+export interface AdminOptions {
+  readonly context: ServerContext;
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly sessionCount: () => number;
+}
+
+/** Waiting time of a flush whose call has no deadline. */
+const FLUSH_TIMEOUT_MS = 30_000;
+
+export function adminHandlers(options: AdminOptions) {
+  const { context, storage, clock, sessionCount } = options;
+  const startedMs = clock.monotonicMs();
+  return {
+    GetStatistics(_call: unknown, callback: sendUnaryData<object>): void {
+      callback(null, {
+        nodeId: context.view.selfId,
+        uptimeMs: Math.floor(clock.monotonicMs() - startedMs),
+        sessions: sessionCount(),
+        memoryBytes: storage.memoryBytes,
+        memoryBytesMax: storage.memoryBytesMax,
+        caches: context.caches.all.map((cache) => cacheStatistics(cache, storage)),
+      });
+    },
+    Flush(call: ServerUnaryCall<object, object>, callback: sendUnaryData<{ pendingWrites: number }>): void {
+      const deadline = Number(call.getDeadline());
+      const timeoutMs = Number.isFinite(deadline) ? Math.max(0, deadline - clock.wallMs()) : FLUSH_TIMEOUT_MS;
+      drainAll(context.caches.all, timeoutMs).then(
+        (pendingWrites) => callback(null, { pendingWrites }),
+        (error) => callback(toStatus(toLarderError(error))),
+      );
+    },
+  };
+}
+
+/** Sends the pending writes of all caches to their origins. Resolves with how many are left after `timeoutMs`. */
+export async function drainAll(caches: readonly NodeCache[], timeoutMs: number): Promise<number> {
+  const left = await Promise.all(caches.map((cache) => cache.loader.drain(timeoutMs)));
+  return left.reduce((sum, count) => sum + count, 0);
+}
+
+function cacheStatistics(cache: NodeCache, storage: Storage): object {
+  const { oldestPendingMs, ...loader } = cache.loader.statistics();
+  return { name: cache.name, ...storage.statistics(cache.id), ...loader, oldestPendingMs: Math.floor(oldestPendingMs) };
+}

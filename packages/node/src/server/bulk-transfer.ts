@@ -1,0 +1,161 @@
+import type { EntryRef, Reply } from '@larder/loader';
+import { BULK_CHUNK_BYTES, LarderError, toLarderError } from '@larder/proto';
+import type { AdmittedOperation } from './admission.js';
+import { type BulkResponse, failureReply } from './bulk-messages.js';
+import type { ByteBudget } from './byte-budget.js';
+
+/** What a transfer needs of the stream that it runs on. */
+export interface BulkTarget {
+  readonly budget: ByteBudget;
+  send(response: BulkResponse): void;
+  /** The transfer is over: its id is free again. */
+  ended(transfer: BulkTransfer): void;
+}
+
+/**
+ *   read:   loading -> sending -> ended
+ *   write:  receiving -> storing -> ended
+ *
+ * In `loading` and `storing` the loader has the operation, and the transfer is its Reply.
+ */
+export type BulkPhase = 'loading' | 'sending' | 'receiving' | 'storing' | 'ended';
+
+/**
+ * One large value on its way. Its buffer is taken from the node's budget before it is allocated, and given back when
+ * the transfer ends, whoever ends it.
+ */
+export class BulkTransfer implements Reply {
+  phase: BulkPhase;
+  #buffer: Buffer | undefined;
+  /** Bytes of the value that were sent or received. */
+  #done = 0;
+
+  constructor(
+    readonly id: number,
+    readonly isWrite: boolean,
+    readonly operation: AdmittedOperation,
+    readonly timeoutMs: number,
+    readonly target: BulkTarget,
+    /** When the client last said something. */
+    public heardAtMs: number,
+  ) {
+    this.phase = isWrite ? 'receiving' : 'loading';
+  }
+
+  /** Starts a read. */
+  load(): void {
+    this.operation.cache.loader.get(this.operation.key, this, this.timeoutMs);
+  }
+
+  /** Starts a write of so many bytes. Throws BUSY. */
+  announce(valueBytes: number): void {
+    this.#buffer = this.#allocate(valueBytes);
+  }
+
+  /** Takes the next chunk of a write; the last one makes it a `set`. Throws BAD_ARGUMENT. */
+  receive(chunk: Buffer): void {
+    const buffer = this.#buffer as Buffer;
+    if (chunk.length > BULK_CHUNK_BYTES) {
+      throw this.badArgument(`a chunk of ${chunk.length} bytes; allowed are ${BULK_CHUNK_BYTES}`);
+    }
+    if (this.#done + chunk.length > buffer.length) {
+      throw this.badArgument(`${this.#done + chunk.length} bytes in chunks where ${buffer.length} were announced`);
+    }
+    this.#done += chunk.copy(buffer, this.#done);
+    if (this.#done === buffer.length) this.#store(buffer);
+    else this.target.send({ transfer: this.id });
+  }
+
+  /** Sends the next chunk of a read. */
+  sendChunk(): void {
+    const buffer = this.#buffer as Buffer;
+    const isFirst = this.#done === 0;
+    const chunk = buffer.subarray(this.#done, this.#done + BULK_CHUNK_BYTES);
+    this.#done += chunk.length;
+    this.target.send({ transfer: this.id, chunk, ...(isFirst ? { valueBytes: buffer.length } : {}) });
+    if (this.#done === buffer.length) this.end();
+  }
+
+  /** Gives up what is left of the transfer and says nothing. A write that the loader has already may still be applied. */
+  end(): void {
+    if (this.phase === 'ended') return;
+    this.phase = 'ended';
+    if (this.#buffer) this.target.budget.release(this.#buffer.length);
+    this.#buffer = undefined;
+    this.target.ended(this);
+  }
+
+  badArgument(message: string): LarderError {
+    const outcome = this.phase === 'storing' ? 'unknown' : 'not-applied';
+    return new LarderError('BAD_ARGUMENT', `transfer ${this.id}: ${message}`, { outcome });
+  }
+
+  // Reply: the loader's answer.
+
+  entry(ref: EntryRef): void {
+    const { memory } = this.operation.cache;
+    const bytes = memory.valueBytes(ref);
+    this.#answerValue(bytes, (target) => memory.copyValue(ref, 0, bytes, target, 0));
+  }
+
+  value(bytes: Uint8Array): void {
+    this.#answerValue(bytes.length, (target) => target.set(bytes));
+  }
+
+  miss(): void {
+    this.#finish({ transfer: this.id, reply: { id: this.id } });
+  }
+
+  written(epoch: number, seq: number, copies: number): void {
+    this.#finish({ transfer: this.id, reply: { id: this.id, epoch, seq, copies } });
+  }
+
+  found(): void {
+    this.#finish({ transfer: this.id, reply: { id: this.id } });
+  }
+
+  failed(error: LarderError): void {
+    this.#finish(failureReply(this.id, error));
+  }
+
+  later(): Reply {
+    return this;
+  }
+
+  #store(value: Buffer): void {
+    const { cache, key, ttlMs } = this.operation;
+    this.phase = 'storing';
+    cache.loader.set(key, value, 0, value.length, ttlMs, this, this.timeoutMs);
+  }
+
+  #answerValue(bytes: number, copy: (target: Buffer) => void): void {
+    if (this.phase === 'ended') return;
+    try {
+      this.#buffer = this.#allocate(bytes);
+    } catch (error) {
+      this.failed(toLarderError(error));
+      return;
+    }
+    copy(this.#buffer);
+    this.phase = 'sending';
+    this.sendChunk();
+  }
+
+  #finish(response: BulkResponse): void {
+    if (this.phase === 'ended') return;
+    this.target.send(response);
+    this.end();
+  }
+
+  #allocate(bytes: number): Buffer {
+    const { budget } = this.target;
+    if (!budget.take(bytes)) {
+      throw new LarderError(
+        'BUSY',
+        `large values in transfer hold ${budget.taken} bytes and this one has ${bytes}; allowed are ${budget.bytesMax}`,
+        { outcome: this.isWrite ? 'not-applied' : undefined },
+      );
+    }
+    return Buffer.allocUnsafeSlow(bytes);
+  }
+}

@@ -1,0 +1,124 @@
+import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import type { Clock } from '@larder/base';
+import { adminService, cacheService, LarderError, packageDefinition } from '@larder/proto';
+import { HealthImplementation } from 'grpc-health-check';
+import { ExitCode, startFault } from '../exit-code.js';
+import type { Bulk } from './bulk.js';
+import { messageBytesMax } from './message-limit.js';
+import type { ServerContext } from './server-context.js';
+import { Session, type SessionStream } from './session.js';
+import type { Unary } from './unary.js';
+
+/**
+ * All that a node answers on its port: CacheService, AdminService, health and reflection.
+ *
+ * Bounds: messages of one value and a little, STREAMS_PER_CONNECTION_MAX calls a connection, `sessionsMax` sessions a node
+ * (RESOURCE_EXHAUSTED beyond it).
+ */
+const STREAMS_PER_CONNECTION_MAX = 1_024;
+/** A client that vanished without a word is noticed after at most a minute and a half. */
+const KEEPALIVE_TIME_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 20_000;
+const HEALTH_NAMES = ['', 'larder.v1.CacheService', 'larder.v1.AdminService'];
+
+export class GrpcServer {
+  readonly #server: Server;
+  readonly #health: HealthImplementation;
+  readonly #sessions = new Set<Session>();
+
+  constructor(
+    readonly context: ServerContext,
+    readonly clock: Clock,
+    readonly unary: Unary,
+    readonly bulk: Bulk,
+    readonly sessionsMax: number,
+  ) {
+    this.#server = new Server({
+      'grpc.max_receive_message_length': messageBytesMax(context.valueBytesMax),
+      'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
+      'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
+      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      'grpc.enable_channelz': 0,
+    });
+    this.#server.addService(cacheService, { ...unary.handlers, Bulk: bulk.open, Session: this.#openSession });
+    this.#health = new HealthImplementation();
+    this.#setHealth('NOT_SERVING');
+    this.#health.addToServer(this.#server);
+    new ReflectionService(packageDefinition).addToServer(this.#server);
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** Operations, transfers and calls that were accepted and not answered yet. */
+  get inFlight(): number {
+    let count = this.unary.inFlight + this.bulk.inFlight;
+    for (const session of this.#sessions) count += session.inFlight;
+    return count;
+  }
+
+  addAdmin(handlers: UntypedServiceImplementation): void {
+    this.#server.addService(adminService, handlers);
+  }
+
+  /** Serves from now on. Throws UNAVAILABLE, with its exit code, if the address cannot be had. */
+  async listen(address: string): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
+        if (error) reject(bindFault(address, error));
+        else resolve();
+      });
+    });
+    this.#setHealth('SERVING');
+  }
+
+  /** Tells load balancers and probes to go elsewhere. */
+  stopServing(): void {
+    this.#setHealth('NOT_SERVING');
+  }
+
+  /** Ends all streams and connections; those that have not ended after `timeoutMs` are cut. */
+  async close(timeoutMs: number): Promise<void> {
+    for (const session of this.#sessions) session.end();
+    this.bulk.close();
+    await new Promise<void>((resolve) => {
+      const cut = this.clock.after(timeoutMs, () => {
+        this.#server.forceShutdown();
+        resolve();
+      });
+      this.#server.tryShutdown(() => {
+        cut.cancel();
+        resolve();
+      });
+    });
+  }
+
+  readonly #openSession = (stream: SessionStream): void => {
+    if (this.#sessions.size >= this.sessionsMax) {
+      const fault = new LarderError(
+        'BUSY',
+        `node ${this.context.view.selfId} has ${this.sessionsMax} sessions, its bound`,
+      );
+      this.context.endWithError(stream, fault);
+      return;
+    }
+    this.#sessions.add(new Session(stream, this.context, (session) => this.#sessions.delete(session)));
+  };
+
+  #setHealth(status: 'SERVING' | 'NOT_SERVING'): void {
+    for (const name of HEALTH_NAMES) this.#health.setStatus(name, status);
+  }
+}
+
+function bindFault(address: string, cause: Error): LarderError {
+  const reason = cause.message.includes('EADDRINUSE')
+    ? 'the port is in use'
+    : cause.message.includes('EADDRNOTAVAIL')
+      ? 'the address does not belong to this machine'
+      : cause.message.includes('EACCES')
+        ? 'this user may not use the port'
+        : cause.message;
+  return startFault(ExitCode.addressUnavailable, 'UNAVAILABLE', `cannot listen on ${address}: ${reason}`, cause);
+}
