@@ -7,7 +7,7 @@ import { seededRandom } from '@larder/base';
 import { connect, type Larder } from '@larder/client';
 import { type Cluster, startCluster } from '@larder/test-kit';
 import { type Database, openDatabase } from './database.js';
-import { type Dataset, loadCities } from './dataset/load-cities.js';
+import { type Dataset, loadCities, USERS } from './dataset/load-cities.js';
 import type { AuditRecord, City, Session, Visits } from './dataset/schema.js';
 import type { Options } from './options.js';
 import { hintText } from './report/hint.js';
@@ -23,9 +23,8 @@ import { Zipf } from './workload/zipf.js';
 const CONFIG_PATH = fileURLToPath(new URL('../larder.yaml', import.meta.url));
 /** Taken if they are free, so that what was pasted from the documentation works. */
 const PREFERRED_PORTS = [7401, 7402, 7403];
-const USERS = 20_000;
-/** Requests to web sites follow Zipf's law with an exponent a little below 1. */
-const ZIPF_EXPONENT = 0.9;
+/** That of Zipf's law: the second city is asked for half as often as the first, the tenth a tenth as often. */
+const ZIPF_EXPONENT = 1;
 
 export interface Surroundings {
   /** For people. */

@@ -8,6 +8,9 @@ import { SCHEMA_STATEMENTS } from './schema.js';
 /** Rows of one INSERT: above some thousands the number of statements no longer matters. */
 const BATCH_ROWS = 10_000;
 
+/** Sessions `user-0`, `user-1`, ... */
+export const USERS = 20_000;
+
 export interface Dataset {
   /** Ids, the most populous city first. */
   readonly cityIds: readonly number[];
@@ -53,9 +56,15 @@ async function fillIfEmpty(client: pg.PoolClient): Promise<boolean> {
       batch.map((place) => place.loc.coordinates[0]),
     ]);
   }
-  await client.query('ANALYZE larder_demo.cities');
+  await client.query(INSERT_SESSIONS, [USERS]);
+  await client.query('ANALYZE larder_demo.cities, larder_demo.sessions');
   return true;
 }
+
+const INSERT_SESSIONS = `
+  INSERT INTO larder_demo.sessions (id, language)
+  SELECT 'user-' || number, (ARRAY['de', 'en', 'es', 'fr', 'pt'])[1 + number % 5]
+  FROM generate_series(0, $1::int - 1) AS number`;
 
 const INSERT = `
   INSERT INTO larder_demo.cities (id, name, country, region, feature, population, latitude, longitude)

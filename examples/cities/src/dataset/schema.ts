@@ -26,7 +26,7 @@ export interface AuditRecord {
 
 export interface Session {
   readonly id: string;
-  readonly logins: number;
+  readonly language: string;
 }
 
 /** Everything lies in a schema of its own: the demonstration never touches another table. */
@@ -54,6 +54,6 @@ export const SCHEMA_STATEMENTS = [
   )`,
   `CREATE TABLE IF NOT EXISTS larder_demo.sessions (
     id text PRIMARY KEY,
-    logins int NOT NULL
+    language text NOT NULL
   )`,
 ];
