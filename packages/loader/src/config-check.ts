@@ -40,6 +40,10 @@ const SHOWN_LENGTH_MAX = 100;
 
 function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value));
+  const text = typeof value === 'function' ? 'a function' : withoutPassword(JSON.stringify(value) ?? String(value));
   return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text;
+}
+
+function withoutPassword(text: string): string {
+  return text.replace(/(:\/\/[^:@/\s]*):[^\s"]*@/g, '$1:***@');
 }

@@ -34,6 +34,10 @@ export class Flusher {
   readonly #backoff: Backoff;
   /** Without a time trigger half of the allowed age is one, or a slow trickle would end in BUSY for good. */
   readonly #delayMs: number;
+  /** So many at the front of the queue are due, because the queue had reached `flushSize` or because their flush failed. */
+  #owed = 0;
+  /** Halved by each failure of the origin and doubled by each success: what timed out as a large batch may pass as a small one. */
+  #batchMax: number;
   #pausedUntilMs = 0;
   #order = 0;
   #pendingBytes = 0;
@@ -46,6 +50,7 @@ export class Flusher {
     const { policy } = options;
     this.#delayMs = Math.min(policy.delayMs, policy.ageMsMax / 2);
     this.#backoff = this.#newBackoff();
+    this.#batchMax = policy.batchMax;
     this.#runner = new BatchRunner(policy.statementsMax, () => this.#takeBatch());
   }
 
@@ -158,9 +163,10 @@ export class Flusher {
     if (this.#closed) return;
     if (this.#hasWork(nowMs)) this.#runner.wake();
     const wakeAtMs = this.#nextWakeMs(nowMs);
-    if (wakeAtMs >= this.#timerAtMs) return;
+    if (wakeAtMs >= this.#timerAtMs && this.#dirty.size > 0) return;
     this.#timer?.cancel();
     this.#timerAtMs = wakeAtMs;
+    if (wakeAtMs === Number.POSITIVE_INFINITY) return;
     this.#timer = this.options.clock.after(wakeAtMs - nowMs, () => this.#ring());
   }
 
@@ -184,7 +190,8 @@ export class Flusher {
   #queueIsDue(nowMs: number): boolean {
     const { first, length } = this.#queued;
     if (first === undefined) return false;
-    return length >= this.options.policy.flushSize || nowMs >= first.sinceMs + this.#delayMs || this.#drains.size > 0;
+    if (length >= this.options.policy.flushSize) this.#owed = length;
+    return this.#owed > 0 || nowMs >= first.sinceMs + this.#delayMs || this.#drains.size > 0;
   }
 
   /** The next time that something becomes due; what is due already waits for a statement slot, not for a timer. */
@@ -211,15 +218,15 @@ export class Flusher {
   }
 
   #takeQueued(): DirtyKey[] {
-    const { batchMax } = this.options.policy;
     const batch: DirtyKey[] = [];
     let bytes = 0;
     for (let dirty = this.#queued.first; dirty !== undefined; dirty = this.#queued.first) {
       bytes += dirty.bytes;
-      if (batch.length === batchMax || (bytes > BATCH_BYTES_MAX && batch.length > 0)) break;
+      if (batch.length === this.#batchMax || (bytes > BATCH_BYTES_MAX && batch.length > 0)) break;
       this.#queued.remove(dirty);
       batch.push(dirty);
     }
+    this.#owed = Math.max(0, this.#owed - batch.length);
     return batch;
   }
 
@@ -272,6 +279,7 @@ export class Flusher {
 
   #landed(part: readonly Flight[]): void {
     this.#backoff.reset();
+    this.#batchMax = Math.min(this.options.policy.batchMax, this.#batchMax * 2);
     this.options.counters.rowsWritten += part.length;
     for (const { dirty } of part) this.#clean(dirty);
   }
@@ -301,9 +309,10 @@ export class Flusher {
     }
     for (let index = part.length - 1; index >= 0; index--) {
       const { dirty } = part[index] as Flight;
-      dirty.state = 'queued';
-      this.#queued.pushFront(dirty);
+      if (dirty.backoff === undefined) this.#putBack(dirty);
+      else this.#refuse(dirty, error);
     }
+    this.#batchMax = Math.max(1, this.#batchMax >>> 1);
     this.#pausedUntilMs = this.options.clock.monotonicMs() + this.#backoff.nextMs();
   }
 
@@ -317,6 +326,13 @@ export class Flusher {
     dirty.refusal = error;
     dirty.state = 'refused';
     this.#refused.pushBack(dirty);
+  }
+
+  /** Its age goes on counting, so it goes first again. */
+  #putBack(dirty: DirtyKey): void {
+    dirty.state = 'queued';
+    this.#queued.pushFront(dirty);
+    this.#owed++;
   }
 
   #makeDue(dirty: DirtyKey): void {

@@ -7,12 +7,15 @@ import type { Flight } from './single-flight.js';
 export class MissBatcher {
   readonly #queue: BoundedQueue<Flight>;
   readonly #runner: BatchRunner;
+  /** Keys of the next statement: as many as will keep its answer within ANSWER_BYTES_TARGET, up to the policy's bound. */
+  #batchMax: number;
 
   /** `load` answers the flights of a batch and must not reject. */
   constructor(
     readonly policy: ResolvedLoadPolicy,
     readonly load: (flights: readonly Flight[]) => Promise<void>,
   ) {
+    this.#batchMax = Math.min(policy.batchMax, FIRST_BATCH_MAX);
     this.#queue = new BoundedQueue(policy.waitingMax);
     this.#runner = new BatchRunner(policy.statementsMax, () => this.#takeBatch());
   }
@@ -24,6 +27,13 @@ export class MissBatcher {
     return true;
   }
 
+  /** A statement has brought so many values with so many bytes. */
+  observe(values: number, bytes: number): void {
+    if (values === 0) return;
+    const meanBytes = Math.max(1, bytes / values);
+    this.#batchMax = Math.max(1, Math.min(this.policy.batchMax, Math.floor(ANSWER_BYTES_TARGET / meanBytes)));
+  }
+
   /** Removes and returns everything that has not left yet. */
   clear(): Flight[] {
     const left: Flight[] = [];
@@ -33,7 +43,7 @@ export class MissBatcher {
 
   #takeBatch(): Promise<void> | undefined {
     const batch: Flight[] = [];
-    while (batch.length < this.policy.batchMax) {
+    while (batch.length < this.#batchMax) {
       const flight = this.#queue.shift();
       if (flight === undefined) break;
       batch.push(flight);
@@ -41,3 +51,8 @@ export class MissBatcher {
     return batch.length === 0 ? undefined : this.load(batch);
   }
 }
+
+/** What one statement may bring at once; without it a thousand values of some MiB would fill the node's memory. */
+const ANSWER_BYTES_TARGET = 16 * 1024 * 1024;
+/** Until it is known how large the values are. */
+const FIRST_BATCH_MAX = 16;

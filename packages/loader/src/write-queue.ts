@@ -40,6 +40,7 @@ export class WriteQueue {
   }
 
   get oldestPendingMs(): number {
+    if (this.#pending === 0) return 0;
     const firsts = [...this.#sent].map((batch) => batch[0]);
     const sinceMs = [...firsts, this.#readySets.peek(), this.#readyDeletes.peek()].flatMap(
       (write) => write?.sinceMs ?? [],

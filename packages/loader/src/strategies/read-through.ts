@@ -77,6 +77,7 @@ export class ReadThrough {
       },
       {
         done: (part, values) => {
+          this.#observe(values);
           for (const [index, flight] of part.entries()) this.#loaded(flight, values[index]);
         },
         failed: (part, error) => {
@@ -99,9 +100,20 @@ export class ReadThrough {
     });
   }
 
+  #observe(values: readonly (Uint8Array | undefined)[]): void {
+    let found = 0;
+    let bytes = 0;
+    for (const value of values) {
+      if (value === undefined) continue;
+      found++;
+      bytes += value.length;
+    }
+    this.context.counters.loadsFound += found;
+    this.#batcher.observe(found, bytes);
+  }
+
   #loaded(flight: Flight, value: Uint8Array | undefined): void {
-    const { memory, unsure, counters } = this.context;
-    if (value !== undefined) counters.loadsFound++;
+    const { memory, unsure } = this.context;
     if (!flight.superseded && memory.peek(flight.key) === 0 && !unsure.has(flight.text)) this.#fill(flight.key, value);
     this.#answer(flight, value);
   }

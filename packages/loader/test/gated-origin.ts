@@ -1,0 +1,77 @@
+import { deferred } from '@larder/base';
+import type { LarderError } from '@larder/proto';
+import { MemoryOrigin } from '../src/origins/memory.js';
+import type { Origin, OriginRow } from '../src/origins/origin.js';
+
+interface Call {
+  readonly kind: 'load' | 'write' | 'delete';
+  readonly keys: readonly string[];
+  /** Lets the call take effect and be answered. */
+  open(): void;
+  /** Lets it fail instead, without effect. */
+  fail(error: Error): void;
+  /** Lets it take effect, but fail to say so. */
+  loseAnswer(error: Error): void;
+}
+
+/** An in-process origin whose calls wait until the test lets them go on. */
+export class GatedOrigin implements Origin {
+  readonly callMsMax = 5000;
+  readonly calls: Call[] = [];
+  readonly #waiting: (() => void)[] = [];
+  /** False: calls go on by themselves. */
+  gated = true;
+
+  constructor(readonly rows: MemoryOrigin = new MemoryOrigin()) {}
+
+  loadMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
+    // The database reads when the call comes in; what is written later is not seen by it.
+    const loaded = this.rows.loadMany(keys);
+    return this.#gate('load', keys, () => loaded);
+  }
+
+  writeMany(rows: readonly OriginRow[]): Promise<void> {
+    return this.#gate(
+      'write',
+      rows.map(({ key }) => key),
+      () => this.rows.writeMany(rows),
+    );
+  }
+
+  deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
+    return this.#gate('delete', keys, () => this.rows.deleteMany(keys));
+  }
+
+  check?(key: string, value: Uint8Array): LarderError | undefined;
+
+  close(): Promise<void> {
+    return this.rows.close();
+  }
+
+  /** Resolves when so many calls have been made in all. */
+  async called(count: number): Promise<Call> {
+    while (this.calls.length < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return this.calls[count - 1] as Call;
+  }
+
+  #gate<T>(kind: Call['kind'], keys: readonly string[], effect: () => Promise<T>): Promise<T> {
+    const gate = deferred<void>();
+    let lost: Error | undefined;
+    this.calls.push({
+      kind,
+      keys,
+      open: () => gate.resolve(),
+      fail: (error) => gate.reject(error),
+      loseAnswer(error) {
+        lost = error;
+        gate.resolve();
+      },
+    });
+    if (!this.gated) gate.resolve();
+    for (const wake of this.#waiting.splice(0)) wake();
+    return gate.promise.then(effect).then((result) => {
+      if (lost !== undefined) throw lost;
+      return result;
+    });
+  }
+}

@@ -1,0 +1,113 @@
+import type { Clock } from '@larder/base';
+import type { KeySlice } from '@larder/proto';
+import { EntryFlag, type EntryMemory, type EntryRef, PutResult } from '../src/entry-memory.js';
+
+interface Entry {
+  readonly id: string;
+  readonly value: Uint8Array;
+  readonly seq: number;
+  flags: number;
+  /** Infinity: never. */
+  expiresAtMs: number;
+}
+
+/** Entries in a Map, with the rules of the real memory: expiry, pinned dirty entries, versions, refusals. */
+export class MapMemory implements EntryMemory {
+  readonly #entries = new Map<string, EntryRef>();
+  /** By reference; a removed entry leaves a hole, and a reference is never used again. */
+  readonly #byRef: (Entry | undefined)[] = [undefined];
+  /** What the next `put` answers instead of storing. */
+  refusing: PutResult | undefined;
+  putEpoch = 1;
+  putSeq = 0;
+
+  constructor(readonly clock: Clock) {}
+
+  find(key: KeySlice): EntryRef {
+    return this.peek(key);
+  }
+
+  peek(key: KeySlice): EntryRef {
+    const ref = this.#entries.get(idOf(key)) ?? 0;
+    if (ref === 0) return 0;
+    const entry = this.#entry(ref);
+    if ((entry.flags & EntryFlag.dirty) !== 0 || entry.expiresAtMs > this.clock.monotonicMs()) return ref;
+    this.#drop(entry.id, ref);
+    return 0;
+  }
+
+  flags(ref: EntryRef): number {
+    return this.#entry(ref).flags;
+  }
+
+  valueBytes(ref: EntryRef): number {
+    return this.#entry(ref).value.length;
+  }
+
+  copyValue(ref: EntryRef, from: number, to: number, target: Uint8Array, at: number): void {
+    target.set(this.#entry(ref).value.subarray(from, to), at);
+  }
+
+  epoch(_ref: EntryRef): number {
+    return this.putEpoch;
+  }
+
+  seq(ref: EntryRef): number {
+    return this.#entry(ref).seq;
+  }
+
+  remainingMs(ref: EntryRef): number {
+    const { expiresAtMs } = this.#entry(ref);
+    return expiresAtMs === Number.POSITIVE_INFINITY ? -1 : Math.max(1, expiresAtMs - this.clock.monotonicMs());
+  }
+
+  put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
+    if (this.refusing !== undefined) return this.refusing;
+    const id = idOf(key);
+    const old = this.#entries.get(id);
+    if (old !== undefined) this.#drop(id, old);
+    const expiresAtMs = ttlMs === 0 ? Number.POSITIVE_INFINITY : this.clock.monotonicMs() + ttlMs;
+    const ref =
+      this.#byRef.push({
+        id,
+        value: Uint8Array.from(value.subarray(start, end)),
+        seq: ++this.putSeq,
+        flags,
+        expiresAtMs,
+      }) - 1;
+    this.#entries.set(id, ref);
+    return PutResult.stored;
+  }
+
+  remove(key: KeySlice): boolean {
+    const ref = this.peek(key);
+    if (ref !== 0) this.#drop(idOf(key), ref);
+    return ref !== 0;
+  }
+
+  expire(key: KeySlice, ttlMs: number): boolean {
+    const ref = this.peek(key);
+    if (ref === 0) return false;
+    this.#entry(ref).expiresAtMs = ttlMs === 0 ? Number.POSITIVE_INFINITY : this.clock.monotonicMs() + ttlMs;
+    return true;
+  }
+
+  setFlags(ref: EntryRef, flags: number): void {
+    this.#entry(ref).flags = flags;
+  }
+
+  #entry(ref: EntryRef): Entry {
+    const entry = this.#byRef[ref];
+    if (entry === undefined) throw new Error('a reference was used after its entry had gone');
+    return entry;
+  }
+
+  #drop(id: string, ref: EntryRef): void {
+    this.#entries.delete(id);
+    this.#byRef[ref] = undefined;
+  }
+}
+
+function idOf({ bytes, start, end }: KeySlice): string {
+  return Buffer.from(bytes.subarray(start, end)).toString('latin1');
+}
