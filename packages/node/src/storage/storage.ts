@@ -1,6 +1,8 @@
 import type { EntryRef, PutResult } from '@larder/loader';
 import type { KeySlice } from '@larder/proto';
 
+export { createStorage } from './create-storage.js';
+
 export type EvictionPolicyName = 'adaptive' | 'lru' | 'lfu' | 'fifo' | 'ttl' | 'random';
 
 export interface StorageCacheOptions {

@@ -1,0 +1,240 @@
+import { EntryFlag, type EntryRef } from '@larder/loader';
+import { LarderError, partitionOf } from '@larder/proto';
+import { type Arena, windowOf, windowOffset } from './arena.js';
+import {
+  chunkHeader,
+  chunkWords,
+  fixedWords,
+  KIND_CHUNK,
+  KIND_CHUNKED,
+  KIND_FIXED,
+  KIND_RECORD,
+  kindOf,
+  PREVIOUS_FREE,
+  tableHeader,
+} from './block.js';
+import { CacheSpace, chargeOf } from './cache-space.js';
+import { type Chunks, wordsOfChunks } from './chunks.js';
+import type { Tenants } from './evacuation.js';
+import type { EvictionPolicy } from './eviction/eviction-policy.js';
+import type { KeyHash } from './key-hash.js';
+import type { PartitionIndex } from './partition-index.js';
+import type { Records } from './record.js';
+import { RemovalCause } from './storage.js';
+
+export type OnRemoval = (cache: number, ref: EntryRef, cause: RemovalCause) => void;
+
+/**
+ * Who lives in the arena: how entries enter, move and leave, so that index, policy and accounts always agree with what
+ * the blocks say. Makes no decision of its own.
+ */
+export class Residents implements Tenants {
+  /** Words of entries that may not be evicted. */
+  pinnedWords = 0;
+  /** The record that a put is about to replace, wherever it moves; 0 once it is gone. */
+  replaced: EntryRef = 0;
+
+  readonly spaces: CacheSpace[] = [];
+  readonly #byCache: (CacheSpace | undefined)[] = [];
+  readonly #arena: Arena;
+  readonly #records: Records;
+  readonly #chunks: Chunks;
+  readonly #index: PartitionIndex;
+  readonly #onRemoval: OnRemoval;
+  /** The key of a record, while the engine's own holds the key of a call. */
+  readonly #key: KeyHash;
+  #partition = 0;
+
+  constructor(
+    arena: Arena,
+    records: Records,
+    chunks: Chunks,
+    index: PartitionIndex,
+    key: KeyHash,
+    onRemoval: OnRemoval,
+  ) {
+    this.#arena = arena;
+    this.#records = records;
+    this.#chunks = chunks;
+    this.#index = index;
+    this.#key = key;
+    this.#onRemoval = onRemoval;
+  }
+
+  addCache(cache: number, memoryBytesMax: number, policy: EvictionPolicy): void {
+    this.#records.setEvictionWords(cache, policy.recordWords);
+    const space = new CacheSpace(cache, memoryBytesMax, policy);
+    this.#byCache[cache] = space;
+    this.spaces.push(space);
+  }
+
+  space(cache: number): CacheSpace {
+    const space = this.#byCache[cache];
+    if (space === undefined) throw new LarderError('UNKNOWN_CACHE', `cache number ${cache} is not on this node`);
+    return space;
+  }
+
+  /** Words of an entry with its chunks, without slack. */
+  entryWords(ref: EntryRef): number {
+    return this.#records.neededWords(ref) + wordsOfChunks(this.#records.valueBytes(ref));
+  }
+
+  isPinned(ref: EntryRef): boolean {
+    return (this.#records.flags(ref) & EntryFlag.dirty) !== 0;
+  }
+
+  /** Counts a new entry and hands it to its policy. */
+  enter(ref: EntryRef, hash: number): void {
+    const space = this.space(this.#records.cache(ref));
+    space.entries++;
+    space.entryBytes += chargeOf(this.entryWords(ref));
+    if (this.isPinned(ref)) this.#countPinned(space, ref, 1);
+    else space.policy.insert(ref, hash);
+  }
+
+  /** Removes an entry and frees its blocks. `cause` 0: it was deleted. */
+  leave(ref: EntryRef, slot: number, partition: number, hash: number, cause: RemovalCause | 0): void {
+    const space = this.space(this.#records.cache(ref));
+    if (ref === this.replaced) this.replaced = 0;
+    if (cause !== 0) this.#report(space, ref, cause);
+    this.#uncount(space, ref);
+    if (this.isPinned(ref)) this.#countPinned(space, ref, -1);
+    else if (cause === RemovalCause.evicted) space.policy.evict(ref, hash);
+    else space.policy.remove(ref);
+    this.#index.remove(partition, slot);
+    this.#free(ref);
+  }
+
+  /** Puts `to` in the place of `from`, which is another record of the same key, and frees `from`. */
+  replace(from: EntryRef, to: EntryRef, slot: number, hash: number): void {
+    const space = this.space(this.#records.cache(from));
+    this.replaced = 0;
+    this.#uncount(space, from);
+    space.entries++;
+    space.entryBytes += chargeOf(this.entryWords(to));
+    if (this.isPinned(from)) this.#countPinned(space, from, -1);
+    if (this.isPinned(to)) this.#countPinned(space, to, 1);
+    this.#handOver(space.policy, from, to, hash);
+    this.#records.setExpiry(to, this.#records.expiry(from));
+    this.#index.setRef(slot, to);
+    this.#free(from);
+  }
+
+  /** Gives an entry other flags; it becomes or ceases to be pinned with its dirty flag. */
+  setFlags(ref: EntryRef, flags: number): void {
+    const space = this.space(this.#records.cache(ref));
+    const wasPinned = this.isPinned(ref);
+    this.#records.setFlags(ref, flags);
+    const isPinned = this.isPinned(ref);
+    if (wasPinned === isPinned) return;
+    this.#countPinned(space, ref, isPinned ? 1 : -1);
+    if (isPinned) space.policy.remove(ref);
+    else {
+      this.#loadKey(ref);
+      space.policy.insert(ref, this.#key.hash);
+    }
+  }
+
+  /** The slot of an entry, read from its key. */
+  slotOf(ref: EntryRef): number {
+    this.#loadKey(ref);
+    return this.#index.slotOf(ref, this.#partition, this.#key.hash);
+  }
+
+  /** The partition of the entry that `slotOf` was asked for last. */
+  get partition(): number {
+    return this.#partition;
+  }
+
+  evict(ref: EntryRef): boolean {
+    const kind = kindOf(this.#arena.words[ref]);
+    if ((kind !== KIND_RECORD && kind !== KIND_CHUNKED) || this.isPinned(ref)) return false;
+    const slot = this.slotOf(ref);
+    this.leave(ref, slot, this.#partition, this.#key.hash, RemovalCause.evicted);
+    return true;
+  }
+
+  blockWords(address: number): number {
+    const header = this.#arena.words[address];
+    const kind = kindOf(header);
+    if (kind === KIND_FIXED) return fixedWords(header);
+    return kind === KIND_CHUNK ? chunkWords(header) : this.#records.blockWords(address);
+  }
+
+  neededWords(address: number): number {
+    const kind = kindOf(this.#arena.words[address]);
+    if (kind === KIND_FIXED) return this.#index.neededWords(address);
+    return kind === KIND_CHUNK ? this.#chunks.neededWords(address) : this.#records.neededWords(address);
+  }
+
+  move(from: number, to: number): void {
+    const { words } = this.#arena;
+    const size = fixedWords(words[to]);
+    const previousFree = words[to] & PREVIOUS_FREE;
+    const kind = kindOf(words[from]);
+    if (kind === KIND_FIXED) {
+      words[to] = tableHeader(size) | previousFree;
+      this.#index.moved(to, fixedWords(words[from]));
+    } else if (kind === KIND_CHUNK) {
+      words[to] = chunkHeader(size) | previousFree;
+      this.#chunks.followChunk(to);
+    } else {
+      this.#moveRecord(from, to, size);
+    }
+  }
+
+  #moveRecord(from: number, to: number, size: number): void {
+    const slot = this.slotOf(from);
+    this.#records.copyHeader(from, to, size - this.#records.neededWords(from));
+    this.#index.setRef(slot, to);
+    if (from === this.replaced) this.replaced = to;
+    if (this.#records.isChunked(to)) this.#chunks.followRecord(to);
+    if (!this.isPinned(to)) this.space(this.#records.cache(to)).policy.moved(from, to);
+  }
+
+  #handOver(policy: EvictionPolicy, from: EntryRef, to: EntryRef, hash: number): void {
+    if (this.isPinned(from)) {
+      if (!this.isPinned(to)) policy.insert(to, hash);
+      return;
+    }
+    if (this.isPinned(to)) {
+      policy.remove(from);
+      return;
+    }
+    this.#records.copyEvictionState(from, to, policy.recordWords);
+    policy.moved(from, to);
+    policy.resized(to, this.entryWords(from), this.entryWords(to));
+    policy.use(to);
+  }
+
+  #report(space: CacheSpace, ref: EntryRef, cause: RemovalCause): void {
+    if (cause === RemovalCause.evicted) space.evictions++;
+    else space.expirations++;
+    this.#onRemoval(space.id, ref, cause);
+  }
+
+  #uncount(space: CacheSpace, ref: EntryRef): void {
+    space.entries--;
+    space.entryBytes -= chargeOf(this.entryWords(ref));
+  }
+
+  #countPinned(space: CacheSpace, ref: EntryRef, sign: 1 | -1): void {
+    const words = this.entryWords(ref);
+    space.pinnedBytes += sign * chargeOf(words);
+    this.pinnedWords += sign * words;
+  }
+
+  #free(ref: EntryRef): void {
+    if (this.#records.isChunked(ref)) this.#chunks.free(ref);
+    this.#arena.free(ref, this.#records.blockWords(ref));
+  }
+
+  #loadKey(ref: EntryRef): void {
+    const address = this.#records.keyStart(ref);
+    const window = this.#arena.windows[windowOf(address)];
+    const start = windowOffset(address);
+    const end = start + this.#records.keyBytes(ref);
+    this.#key.load(this.#records.cache(ref), window, start, end);
+    this.#partition = partitionOf(window, start, end);
+  }
+}

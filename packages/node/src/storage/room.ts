@@ -1,0 +1,119 @@
+import { PutResult } from '@larder/loader';
+import type { Arena } from './arena.js';
+import { type CacheSpace, chargeOf } from './cache-space.js';
+import type { Evacuation } from './evacuation.js';
+import type { PartitionIndex } from './partition-index.js';
+import type { Residents } from './residents.js';
+
+/** Live blocks stay below this share of the bound, so that evacuation finds places to move things to. */
+const FILL_MAX = 0.95;
+/** The least that is kept free: a table and a few chunks. */
+const HEADROOM_BYTES_MIN = 64 * 1024;
+/** How many caches are compared when the node is full and one of them has to give. */
+const CACHES_COMPARED = 8;
+
+/**
+ * Makes room, by evicting what the policies name. A cache that is at its own bound gives its own entries. When the node
+ * is full although no cache is, which happens if the caches' bounds add up to more than the node's, the cache gives that
+ * has used the largest share of its bound, of the one that is written to and a few others in turn.
+ */
+export class Room {
+  readonly #memoryBytesMax: number;
+  readonly #arena: Arena;
+  readonly #evacuation: Evacuation;
+  readonly #index: PartitionIndex;
+  readonly #residents: Residents;
+  #turn = 0;
+
+  constructor(
+    memoryBytesMax: number,
+    arena: Arena,
+    evacuation: Evacuation,
+    index: PartitionIndex,
+    residents: Residents,
+  ) {
+    this.#memoryBytesMax = memoryBytesMax;
+    this.#arena = arena;
+    this.#evacuation = evacuation;
+    this.#index = index;
+    this.#residents = residents;
+  }
+
+  /** Bytes beside the arena. */
+  get fixedBytes(): number {
+    let bytes = this.#arena.fixedBytes + this.#index.fixedBytes;
+    for (const space of this.#residents.spaces) bytes += space.policy.stateBytes;
+    return bytes;
+  }
+
+  /**
+   * Evicts until an entry of so many words, in place of `residents.replaced` if that is set, is within the bounds of
+   * its cache and of the node. Refuses at once, and evicts nothing, if it is too large or if what is pinned leaves too
+   * little.
+   */
+  make(space: CacheSpace, words: number): PutResult {
+    const charge = chargeOf(words);
+    const liveWordsMax = this.#liveWordsMax();
+    if (charge > space.entryBytesMax || words > liveWordsMax) return PutResult.tooLarge;
+    const residents = this.#residents;
+    const old = residents.replaced;
+    const pinnedOld = old !== 0 && residents.isPinned(old) ? residents.entryWords(old) : 0;
+    const pinnedCharge = space.pinnedBytes - (pinnedOld === 0 ? 0 : chargeOf(pinnedOld));
+    if (pinnedCharge + charge > space.entryBytesMax) return PutResult.full;
+    if (residents.pinnedWords - pinnedOld + this.#index.words + words > liveWordsMax) return PutResult.full;
+    while (space.entryBytes - this.#replacedCharge() + charge > space.entryBytesMax) {
+      if (!this.#evictFrom(space)) return PutResult.full;
+    }
+    while (this.#arena.liveWords - this.#replacedWords() + words > this.#liveWordsMax()) {
+      if (!this.#evictAnywhere(space)) return PutResult.full;
+    }
+    return PutResult.stored;
+  }
+
+  /** A block of at least so many words, under construction. Moves and evicts what it must; 0 if all that is left is pinned. */
+  allocate(words: number, space: CacheSpace | undefined): number {
+    for (;;) {
+      const address = this.#arena.allocate(words) || this.#evacuation.makeBlock(words);
+      if (address !== 0) return address;
+      if (!this.#evictAnywhere(space)) return 0;
+    }
+  }
+
+  #liveWordsMax(): number {
+    const bytes = this.#memoryBytesMax - this.fixedBytes;
+    return Math.floor(Math.min(bytes * FILL_MAX, bytes - HEADROOM_BYTES_MIN) / 4);
+  }
+
+  #replacedWords(): number {
+    const old = this.#residents.replaced;
+    return old === 0 ? 0 : this.#residents.entryWords(old);
+  }
+
+  #replacedCharge(): number {
+    const old = this.#residents.replaced;
+    return old === 0 ? 0 : chargeOf(this.#residents.entryWords(old));
+  }
+
+  #evictFrom(space: CacheSpace): boolean {
+    const ref = space.policy.victim();
+    return ref !== 0 && this.#residents.evict(ref);
+  }
+
+  #evictAnywhere(preferred: CacheSpace | undefined): boolean {
+    const { spaces } = this.#residents;
+    let fullest = preferred !== undefined && hasVictim(preferred) ? preferred : undefined;
+    for (let compared = 0; compared < spaces.length && (compared < CACHES_COMPARED || !fullest); compared++) {
+      const other = spaces[this.#turn++ % spaces.length];
+      if (hasVictim(other) && (!fullest || fillOf(other) > fillOf(fullest))) fullest = other;
+    }
+    return fullest !== undefined && this.#evictFrom(fullest);
+  }
+}
+
+function hasVictim(space: CacheSpace): boolean {
+  return space.entryBytes > space.pinnedBytes;
+}
+
+function fillOf(space: CacheSpace): number {
+  return space.bytes / space.memoryBytesMax;
+}

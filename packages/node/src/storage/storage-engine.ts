@@ -1,0 +1,339 @@
+import type { Clock, Random } from '@larder/base';
+import { type EntryRef, PutResult } from '@larder/loader';
+import { KEY_BYTES_MAX, type KeySlice, LarderError } from '@larder/proto';
+import { Arena } from './arena.js';
+import { fixedWords } from './block.js';
+import { Chunks, chunkCount, wordsOfChunks } from './chunks.js';
+import { Evacuation } from './evacuation.js';
+import { createPolicy } from './eviction/create-policy.js';
+import { encodeExpiry, expiryClass, remainingMs } from './expiry.js';
+import { ExpirySweep } from './expiry-sweep.js';
+import { KeyHash } from './key-hash.js';
+import { PartitionIndex } from './partition-index.js';
+import { EPOCH_MAX, FLAGS_MAX, Records, SEQ_MAX } from './record.js';
+import { type OnRemoval, Residents } from './residents.js';
+import { Room } from './room.js';
+import { type CacheStorageStatistics, RemovalCause, type Storage, type StorageOptions } from './storage.js';
+
+/**
+ * Puts the parts together. A key is hashed (key-hash.ts), its partition's index (partition-index.ts) gives the slot,
+ * the slot the record (record.ts) in the arena (arena.ts). A put makes room by its cache's policy (room.ts, eviction/),
+ * then takes a block from the free lists or lets the evacuation make one.
+ *
+ * Two bounds hold at all times: of a cache, over what its entries are charged and its policy takes, and of the node, over
+ * the live blocks of the arena and everything beside it.
+ */
+export class StorageEngine implements Storage {
+  readonly memoryBytesMax: number;
+  readonly arena: Arena;
+  readonly evacuation: Evacuation;
+  readonly index: PartitionIndex;
+  readonly records: Records;
+  readonly #chunks: Chunks;
+  readonly residents: Residents;
+  readonly #room: Room;
+  readonly #sweep: ExpirySweep;
+  readonly #key: KeyHash;
+  readonly #clock: Clock;
+  readonly #valueBytesMax: number;
+
+  constructor(options: StorageOptions, clock: Clock, random: Random, onRemoval: OnRemoval) {
+    this.memoryBytesMax = options.memoryBytesMax;
+    this.#valueBytesMax = options.valueBytesMax;
+    this.#clock = clock;
+    this.#key = new KeyHash(random.uint32(), random.uint32());
+    this.arena = new Arena(options.memoryBytesMax);
+    this.records = new Records(this.arena);
+    this.#chunks = new Chunks(this.arena, this.records);
+    this.index = new PartitionIndex(this.arena, this.records, {
+      allocate: (words) => this.#room.allocate(words, undefined),
+      allocateFree: (words) => this.arena.allocate(words),
+    });
+    this.residents = new Residents(this.arena, this.records, this.#chunks, this.index, this.#key.sibling(), onRemoval);
+    this.evacuation = new Evacuation(this.arena, this.residents);
+    this.#room = new Room(options.memoryBytesMax, this.arena, this.evacuation, this.index, this.residents);
+    this.#sweep = new ExpirySweep(this.index, clock, (partition, slot) => this.#leaveIfExpired(partition, slot));
+    for (const { cache, memoryBytesMax, eviction } of options.caches) {
+      this.residents.addCache(cache, memoryBytesMax, createPolicy(eviction, this.arena.words));
+    }
+  }
+
+  find(cache: number, key: KeySlice): EntryRef {
+    const ref = this.peek(cache, key);
+    if (ref !== 0 && !this.residents.isPinned(ref)) this.residents.space(cache).policy.use(ref);
+    return ref;
+  }
+
+  peek(cache: number, key: KeySlice): EntryRef {
+    const slot = this.#findSlot(cache, key);
+    if (slot === 0) return 0;
+    const ref = this.index.ref(slot);
+    return this.#isLive(ref) ? ref : 0;
+  }
+
+  cacheOf(ref: EntryRef): number {
+    return this.records.cache(ref);
+  }
+
+  keyBytes(ref: EntryRef): number {
+    return this.records.keyBytes(ref);
+  }
+
+  copyKey(ref: EntryRef, target: Uint8Array, at: number): void {
+    this.records.copyKey(ref, target, at);
+  }
+
+  flags(ref: EntryRef): number {
+    return this.records.flags(ref);
+  }
+
+  valueBytes(ref: EntryRef): number {
+    return this.records.valueBytes(ref);
+  }
+
+  copyValue(ref: EntryRef, from: number, to: number, target: Uint8Array, at: number): void {
+    if (this.records.isChunked(ref)) this.#chunks.copyValue(ref, from, to, target, at);
+    else this.records.copyValue(ref, from, to, target, at);
+  }
+
+  epoch(ref: EntryRef): number {
+    return this.records.epoch(ref);
+  }
+
+  seq(ref: EntryRef): number {
+    return this.records.seq(ref);
+  }
+
+  remainingMs(ref: EntryRef): number {
+    const expiry = this.records.expiry(ref);
+    return expiry === 0 ? -1 : Math.max(1, remainingMs(expiry, this.#nowMs()));
+  }
+
+  put(
+    cache: number,
+    key: KeySlice,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    epoch: number,
+    seq: number,
+    ttlMs: number,
+    flags: number,
+  ): PutResult {
+    checkVersion(epoch, seq);
+    checkFlags(flags);
+    if (end - start > this.#valueBytesMax) return PutResult.tooLarge;
+    const old = this.#liveOrLeave(cache, key);
+    let ref = old;
+    if (old !== 0 && this.#fitsInPlace(old, end - start)) {
+      this.#rewrite(old, value, start, end, flags);
+    } else {
+      const words = this.records.wordsFor(cache, this.#key.bytes, end - start);
+      this.residents.replaced = old;
+      const result = this.#room.make(this.residents.space(cache), words + wordsOfChunks(end - start));
+      if (result !== PutResult.stored) return this.#refuse(result);
+      ref = this.#place(cache, key.partition, words, value, start, end, flags);
+      if (ref === 0) return this.#refuse(PutResult.full);
+    }
+    this.records.setVersion(ref, epoch, seq);
+    this.#setExpiry(ref, key.partition, ttlMs);
+    return PutResult.stored;
+  }
+
+  remove(cache: number, key: KeySlice): boolean {
+    if (this.#liveOrLeave(cache, key) === 0) return false;
+    const slot = this.index.find(cache, key.partition, this.#key);
+    this.residents.leave(this.index.ref(slot), slot, key.partition, this.#key.hash, 0);
+    return true;
+  }
+
+  expire(cache: number, key: KeySlice, ttlMs: number): boolean {
+    const ref = this.#liveOrLeave(cache, key);
+    if (ref === 0) return false;
+    this.#setExpiry(ref, key.partition, ttlMs);
+    return true;
+  }
+
+  setFlags(ref: EntryRef, flags: number): void {
+    checkFlags(flags);
+    this.residents.setFlags(ref, flags);
+    if (this.records.expiry(ref) !== 0 && !this.residents.isPinned(ref)) this.#renewExpiryClass(ref);
+  }
+
+  scanPartition(partition: number, cursor: number, countMax: number, visit: (ref: EntryRef) => void): number {
+    let tag = -1;
+    let count = 0;
+    for (let slot = this.index.slotFrom(partition, cursor); slot !== 0; slot = this.index.slotBehind(partition, slot)) {
+      if (count >= countMax && this.index.tag(slot) !== tag) return this.index.tag(slot);
+      tag = this.index.tag(slot);
+      count++;
+      const ref = this.index.ref(slot);
+      if (this.#isLive(ref)) visit(ref);
+    }
+    return 0;
+  }
+
+  dropPartition(partition: number): void {
+    const { index } = this;
+    index.hold();
+    for (let slot = index.slotFrom(partition, 0); slot !== 0; ) {
+      const tag = index.tag(slot);
+      this.residents.leave(index.ref(slot), slot, partition, index.approximateHash(slot), 0);
+      slot = index.slotFrom(partition, tag);
+    }
+    index.release(partition, 0);
+  }
+
+  entriesOfPartition(partition: number): number {
+    return this.index.entries(partition);
+  }
+
+  sweep(budgetMs: number): boolean {
+    return this.#sweep.run(budgetMs);
+  }
+
+  statistics(cache: number): CacheStorageStatistics {
+    const { entries, bytes, evictions, expirations } = this.residents.space(cache);
+    return { entries, bytes, evictions, expirations };
+  }
+
+  get memoryBytes(): number {
+    return this.arena.liveWords * 4 + this.#room.fixedBytes;
+  }
+
+  #nowMs(): number {
+    return Math.floor(this.#clock.monotonicMs());
+  }
+
+  #findSlot(cache: number, key: KeySlice): number {
+    if (key.end - key.start > KEY_BYTES_MAX) return this.#refuseKey(key);
+    this.#key.load(cache, key.bytes, key.start, key.end);
+    return this.index.find(cache, key.partition, this.#key);
+  }
+
+  #refuseKey(key: KeySlice): never {
+    throw new LarderError('TOO_LARGE', `the key has ${key.end - key.start} bytes; allowed are ${KEY_BYTES_MAX}`);
+  }
+
+  #isLive(ref: EntryRef): boolean {
+    const expiry = this.records.expiry(ref);
+    return expiry === 0 || remainingMs(expiry, this.#nowMs()) > 0 || this.residents.isPinned(ref);
+  }
+
+  /** The live entry of the key; one that has expired leaves at once. */
+  #liveOrLeave(cache: number, key: KeySlice): EntryRef {
+    const slot = this.#findSlot(cache, key);
+    if (slot === 0) return 0;
+    const ref = this.index.ref(slot);
+    if (this.#isLive(ref)) return ref;
+    this.residents.leave(ref, slot, key.partition, this.#key.hash, RemovalCause.expired);
+    return 0;
+  }
+
+  #leaveIfExpired(partition: number, slot: number): boolean {
+    const ref = this.index.ref(slot);
+    if (this.#isLive(ref)) return false;
+    this.residents.leave(ref, slot, partition, this.index.approximateHash(slot), RemovalCause.expired);
+    return true;
+  }
+
+  #fitsInPlace(ref: EntryRef, valueBytes: number): boolean {
+    const records = this.records;
+    if (records.isChunked(ref) || chunkCount(valueBytes) > 0) return false;
+    return records.wordsFor(records.cache(ref), records.keyBytes(ref), valueBytes) === records.neededWords(ref);
+  }
+
+  #rewrite(ref: EntryRef, value: Uint8Array, start: number, end: number, flags: number): void {
+    const wasPinned = this.residents.isPinned(ref);
+    this.records.setValueBytes(ref, end - start);
+    this.records.writeValue(ref, value, start, end);
+    this.residents.setFlags(ref, flags);
+    if (!wasPinned && !this.residents.isPinned(ref)) {
+      this.residents.space(this.records.cache(ref)).policy.use(ref);
+    }
+  }
+
+  /** Builds the entry in blocks of its own and puts it into the index. 0: there was no room, and nothing is left of it. */
+  #place(
+    cache: number,
+    partition: number,
+    words: number,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    flags: number,
+  ): EntryRef {
+    const { index } = this;
+    const { hash } = this.#key;
+    if (!index.reserve(partition, hash)) return 0;
+    const ref = this.#build(cache, words, value, start, end, flags);
+    if (ref !== 0) {
+      const old = this.residents.replaced;
+      if (old !== 0) {
+        this.residents.replace(old, ref, index.slotOf(old, partition, hash), hash);
+      } else {
+        index.insert(partition, hash, ref);
+        this.residents.enter(ref, hash);
+      }
+    }
+    index.release(partition, hash >>> 8);
+    return ref;
+  }
+
+  /** All blocks are taken before any is filled: until then nothing moves or evicts them. */
+  #build(cache: number, words: number, value: Uint8Array, start: number, end: number, flags: number): EntryRef {
+    const space = this.residents.space(cache);
+    const ref = this.#room.allocate(words, space);
+    if (ref === 0) return 0;
+    const chunks: number[] = [];
+    for (let number = 0; number < chunkCount(end - start); number++) {
+      const address = this.#room.allocate(this.#chunks.wordsFor(end - start, number), space);
+      if (address === 0) return this.#giveBack([ref, ...chunks]);
+      chunks.push(address);
+    }
+    this.records.writeHeader(ref, cache, this.#key, end - start, flags, fixedWords(this.arena.words[ref]) - words);
+    if (chunks.length === 0) this.records.writeValue(ref, value, start, end);
+    for (let number = 0; number < chunks.length; number++) {
+      this.#chunks.write(chunks[number]!, ref, number, value, start, end);
+    }
+    return ref;
+  }
+
+  #giveBack(addresses: number[]): 0 {
+    for (const address of addresses) this.arena.free(address, fixedWords(this.arena.words[address]));
+    return 0;
+  }
+
+  #refuse(result: PutResult): PutResult {
+    this.residents.replaced = 0;
+    return result;
+  }
+
+  #setExpiry(ref: EntryRef, partition: number, ttlMs: number): void {
+    const before = this.records.expiry(ref);
+    if (ttlMs === 0 && before === 0) return;
+    const nowMs = this.#nowMs();
+    const expiry = encodeExpiry(nowMs, ttlMs);
+    this.records.setExpiry(ref, expiry);
+    const slot = this.index.slotOf(ref, partition, this.#key.hash);
+    this.index.setExpiryClass(slot, partition, expiryClass(expiry, nowMs));
+  }
+
+  /** For an entry that was pinned beyond its end: the sweep has passed it and would take long to come back to it. */
+  #renewExpiryClass(ref: EntryRef): void {
+    const nowMs = this.#nowMs();
+    if (this.#isLive(ref)) return;
+    const slot = this.residents.slotOf(ref);
+    this.index.setExpiryClass(slot, this.residents.partition, expiryClass(encodeExpiry(nowMs, 1), nowMs));
+  }
+}
+
+function checkVersion(epoch: number, seq: number): void {
+  if (epoch >= 0 && epoch <= EPOCH_MAX && seq >= 0 && seq <= SEQ_MAX) return;
+  throw new LarderError('INTERNAL', `version ${epoch}/${seq} is outside of 0/0 to ${EPOCH_MAX}/${SEQ_MAX}`);
+}
+
+function checkFlags(flags: number): void {
+  if (flags >= 0 && flags <= FLAGS_MAX) return;
+  throw new LarderError('INTERNAL', `flags ${flags} are outside of 0 to ${FLAGS_MAX}`);
+}
