@@ -26,7 +26,7 @@ export class Arena {
   readonly #freeLists: FreeLists;
   #top = ARENA_START;
   #liveWords = 0;
-  /** Where the evacuation stands. Always the start of a block, or `top` or more. */
+  /** Where the evacuation stands. Always the start of a block, or `top`. */
   hand = ARENA_START;
 
   constructor(bytes: number) {
@@ -82,7 +82,7 @@ export class Arena {
       this.#freeLists.remove(end);
       end += words[end];
     }
-    if (this.hand > start && this.hand < end) this.hand = start;
+    if (this.hand > start && (this.hand < end || end === this.#top)) this.hand = start;
     if (end === this.#top) this.#top = start;
     else this.#addFree(start, end - start);
   }

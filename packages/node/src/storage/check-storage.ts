@@ -24,7 +24,7 @@ function checkBlocks(engine: StorageEngine): number {
   let records = 0;
   let liveWords = 0;
   let previousFree = false;
-  let handSeen = arena.hand >= arena.top;
+  let handSeen = arena.hand === arena.top;
   let address = ARENA_START;
   while (address < arena.top) {
     handSeen ||= address === arena.hand;
