@@ -8,14 +8,20 @@ export interface PartitionVersions {
   nextSeq(partition: number): number;
 }
 
-const EPOCH_ZERO_MS = Date.UTC(2025, 0, 1);
-/** A process takes longer to start than this, so that two starts of a node never share an epoch. Lasts 13 years. */
-const EPOCH_MS = 100;
+/**
+ * While the view is static, every partition's versions start where the time is: the epoch counts the minutes and the
+ * first seq the milliseconds of that minute, each with room for 67 million writes. So a node that was restarted, which
+ * takes longer than a millisecond, goes on above everything that it wrote before.
+ */
+const EPOCH_ZERO_MS = Date.UTC(2026, 0, 1);
+const EPOCH_MS = 60_000;
+/** 60,000 of these stay below the 2^42 seqs that an entry's record has room for. */
+const SEQS_PER_MS = 2 ** 26;
 
-/** While the view is static every partition's epoch is the time at which its node started. */
 export function startTimeVersions(clock: Clock): PartitionVersions {
-  const epoch = Math.max(1, Math.floor((clock.wallMs() - EPOCH_ZERO_MS) / EPOCH_MS));
-  const seqs = new Float64Array(PARTITION_COUNT);
+  const sinceZeroMs = Math.max(EPOCH_MS, clock.wallMs() - EPOCH_ZERO_MS);
+  const epoch = Math.floor(sinceZeroMs / EPOCH_MS);
+  const seqs = new Float64Array(PARTITION_COUNT).fill(Math.floor(sinceZeroMs % EPOCH_MS) * SEQS_PER_MS);
   return {
     epochOf: () => epoch,
     nextSeq: (partition) => ++seqs[partition]!,
