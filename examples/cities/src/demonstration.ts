@@ -44,10 +44,11 @@ export async function demonstrate(options: Options, { output, signal, onResults 
     if (!options.exit && !signal.aborted) {
       output.write(hintText(parts.cluster, parts.database.shownUrl));
       await aborted(signal);
-      output.write('\nstopping\n');
+      output.write('\nstopping: writes on their way to the database first\n');
     }
   } finally {
     for (const stop of stops.reverse()) await stop();
+    if (signal.aborted) output.write('stopped\n');
   }
 }
 
