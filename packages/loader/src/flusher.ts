@@ -271,10 +271,12 @@ export class Flusher {
       counters.writeStatements++;
       return attempt(part);
     };
+    const back: DirtyKey[] = [];
     await splitBatch(flights, 'unknown', counted, {
       done: (part) => this.#landed(part),
-      failed: (part, error) => this.#failed(part, error),
+      failed: (part, error) => this.#failed(part, error, back),
     });
+    for (let dirty = back.pop(); dirty !== undefined; dirty = back.pop()) this.#putBack(dirty);
   }
 
   #landed(part: readonly Flight[]): void {
@@ -300,18 +302,15 @@ export class Flusher {
     else memory.setFlags(ref, flags & ~EntryFlag.dirty);
   }
 
-  #failed(part: readonly Flight[], error: LarderError): void {
+  /** `back` collects, in order, what goes back to the front of the queue. */
+  #failed(part: readonly Flight[], error: LarderError, back: DirtyKey[]): void {
     this.options.counters.writeFailures += part.length;
-    const [only] = part;
-    if (part.length === 1 && only !== undefined && blamesRow(error)) {
-      this.#refuse(only.dirty, error);
-      return;
+    const refused = part.length === 1 && blamesRow(error);
+    for (const { dirty } of part) {
+      if (refused || dirty.backoff !== undefined) this.#refuse(dirty, error);
+      else back.push(dirty);
     }
-    for (let index = part.length - 1; index >= 0; index--) {
-      const { dirty } = part[index] as Flight;
-      if (dirty.backoff === undefined) this.#putBack(dirty);
-      else this.#refuse(dirty, error);
-    }
+    if (refused) return;
     this.#batchMax = Math.max(1, this.#batchMax >>> 1);
     this.#pausedUntilMs = this.options.clock.monotonicMs() + this.#backoff.nextMs();
   }

@@ -37,9 +37,9 @@ export async function splitBatch<T, R>(
   }
 }
 
-function giveUp<T, R>(parts: readonly (readonly T[])[], error: LarderError, outcome: BatchOutcome<T, R>): void {
+function giveUp<T, R>(parts: (readonly T[])[], error: LarderError, outcome: BatchOutcome<T, R>): void {
   if (parts.length === 0) return;
   const { code, reason, details } = error;
   const unsent = error.outcome && new LarderError(code, reason, { outcome: 'not-applied', cause: error, details });
-  for (const part of parts) outcome.failed(part, unsent ?? error);
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) outcome.failed(part, unsent ?? error);
 }

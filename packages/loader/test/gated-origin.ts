@@ -12,6 +12,13 @@ interface Call {
   fail(error: Error): void;
   /** Lets it take effect, but fail to say so. */
   loseAnswer(error: Error): void;
+  /** Lets it fail now, and take effect when `applyLateWrites` is called: its connection is lost, the database works on. */
+  applyLate(error: Error): void;
+}
+
+interface LateWrite {
+  readonly keys: readonly string[];
+  effect(): Promise<unknown>;
 }
 
 /** An in-process origin whose calls wait until the test lets them go on. */
@@ -19,6 +26,7 @@ export class GatedOrigin implements Origin {
   readonly callMsMax = 5000;
   readonly calls: Call[] = [];
   readonly #waiting: (() => void)[] = [];
+  #late: LateWrite[] = [];
   /** False: calls go on by themselves. */
   gated = true;
 
@@ -54,6 +62,13 @@ export class GatedOrigin implements Origin {
     return this.calls[count - 1] as Call;
   }
 
+  /** Those of the given keys, or all. */
+  applyLateWrites(keys?: readonly string[]): void {
+    const due = this.#late.filter((late) => keys === undefined || late.keys.some((key) => keys.includes(key)));
+    this.#late = this.#late.filter((late) => !due.includes(late));
+    for (const { effect } of due) void effect();
+  }
+
   #gate<T>(kind: Call['kind'], keys: readonly string[], effect: () => Promise<T>): Promise<T> {
     const gate = deferred<void>();
     let lost: Error | undefined;
@@ -62,6 +77,10 @@ export class GatedOrigin implements Origin {
       keys,
       open: () => gate.resolve(),
       fail: (error) => gate.reject(error),
+      applyLate: (error) => {
+        if (kind !== 'load') this.#late.push({ keys, effect });
+        gate.reject(error);
+      },
       loseAnswer(error) {
         lost = error;
         gate.resolve();
@@ -69,7 +88,12 @@ export class GatedOrigin implements Origin {
     });
     if (!this.gated) gate.resolve();
     for (const wake of this.#waiting.splice(0)) wake();
-    return gate.promise.then(effect).then((result) => {
+    // A later write to the same rows waits for the locks of the earlier one.
+    const ordered = (): Promise<T> => {
+      if (kind !== 'load') this.applyLateWrites(keys);
+      return effect();
+    };
+    return gate.promise.then(ordered).then((result) => {
       if (lost !== undefined) throw lost;
       return result;
     });

@@ -70,6 +70,23 @@ describe('a write-behind set', () => {
     expect(rig.get('a').outcome).toEqual({ value: 'new', from: 'memory' });
   });
 
+  test('stops it also when the new value has been flushed and evicted before the load ends', async () => {
+    const rig = behind({ maxDelay: '1s' });
+    await rig.row('a', 'old');
+    const early = rig.get('a');
+    const load = await rig.origin.called(1);
+    rig.set('a', 'new');
+    rig.clock.advance(1000);
+    (await rig.origin.called(2)).open();
+    await settle();
+    rig.memory.remove(keySlice(Buffer.from('a')));
+    load.open();
+    expect(await early.told).toEqual({ value: 'old', from: 'origin' });
+    const late = rig.get('a');
+    (await rig.origin.called(3)).open();
+    expect(await late.told).toEqual({ value: 'new', from: 'memory' });
+  });
+
   test('says what is wrong when it is not accepted', () => {
     const origin = new GatedOrigin();
     origin.check = (key) =>
