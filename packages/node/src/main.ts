@@ -32,17 +32,9 @@ async function main(args: readonly string[]): Promise<void> {
   const config = await readNodeConfig(configPath, process.env);
   const log = createLog(id, config.logLevel);
   endOnBugs(log);
-  const release = keepAwake();
-  const node = await startNode({ id, listen, nodes, config, log });
-  release();
-  stopOnSignals(node, log);
-}
-
-/** Until the server listens nothing else may keep the process alive: a clock's timers do not. Call the result to let go. */
-function keepAwake(): () => void {
-  const { port1 } = new MessageChannel();
-  port1.ref();
-  return () => port1.close();
+  const starting = startNode({ id, listen, nodes, config, log });
+  stopOnSignals(starting, log);
+  await starting;
 }
 
 /** A bug leaves the process in an unknown state: it ends, and its supervisor starts another. */
@@ -55,22 +47,30 @@ function endOnBugs(log: Log): void {
   process.on('unhandledRejection', end);
 }
 
-/** The first signal stops the node in order; a second one ends it at once. */
-function stopOnSignals(node: RunningNode, log: Log): void {
+/** The first signal stops the node in order, also one that is still starting; a second one ends it at once. */
+function stopOnSignals(starting: Promise<RunningNode>, log: Log): void {
   let isStopping = false;
+  let started: RunningNode | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
+    const pendingWrites = started?.pendingWrites ?? 0;
     if (isStopping) {
-      log.fatal({ event: 'forced', signal, pendingWrites: node.pendingWrites });
+      log.fatal({ event: 'forced', signal, pendingWrites });
       process.exit(ExitCode.forced);
     }
     isStopping = true;
-    log.info({ event: 'stopping', signal, pendingWrites: node.pendingWrites });
-    void node.close().then(({ pendingWrites, unfinished }) => {
-      const isClean = pendingWrites === 0 && unfinished === 0;
-      log[isClean ? 'info' : 'error']({ event: 'stopped', pendingWrites, unfinished });
-      process.exit(isClean ? ExitCode.ok : ExitCode.forced);
-    });
+    log.info({ event: 'stopping', signal, pendingWrites });
+    void starting.then(stop, () => {});
   };
+  const stop = async (node: RunningNode): Promise<void> => {
+    const { pendingWrites, unfinished } = await node.close();
+    const isClean = pendingWrites === 0 && unfinished === 0;
+    log[isClean ? 'info' : 'error']({ event: 'stopped', pendingWrites, unfinished });
+    process.exit(isClean ? ExitCode.ok : ExitCode.forced);
+  };
+  const remember = (node: RunningNode): void => {
+    started = node;
+  };
+  starting.then(remember, () => {});
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
 }

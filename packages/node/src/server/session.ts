@@ -46,11 +46,14 @@ export class Session implements ReplyTarget {
   writer = new SessionResponseWriter(REPLY_BUFFER_BYTES);
   #spareWriter = new SessionResponseWriter(REPLY_BUFFER_BYTES);
   readonly #reader = new SessionRequestReader();
+  readonly #scanner = new SessionRequestReader();
   readonly #frames = new BoundedQueue<Buffer>(QUEUED_FRAMES_MAX);
   readonly #caches: NodeCache[] = [];
   readonly #reply = new SessionReply(this);
   readonly #key: KeySlice = { bytes: Buffer.alloc(0), start: 0, end: 0, partition: 0 };
   #frameOpen = false;
+  /** This frame's `open` and `hello` have been read before their turn. */
+  #lookedAhead = false;
   #queuedBytes = 0;
   #paused = false;
   #sliceScheduled = false;
@@ -164,10 +167,8 @@ export class Session implements ReplyTarget {
         this.#operate(reader);
       } else if (item === RequestItem.end) {
         this.#closeFrame();
-      } else if (item === RequestItem.open) {
-        this.#open(reader.cache, reader.name);
-      } else {
-        this.#greet(reader);
+      } else if (!this.#lookedAhead) {
+        this.#introduce(item, reader);
       }
     }
   }
@@ -178,7 +179,31 @@ export class Session implements ReplyTarget {
     this.#reader.reset(frame);
     this.#key.bytes = frame;
     this.#frameOpen = true;
+    this.#lookedAhead = false;
+    if (!this.#greeted) {
+      this.#lookAhead();
+      if (!this.#greeted) throw new LarderError('BAD_ARGUMENT', 'the first message of a session must carry hello');
+    }
     return true;
+  }
+
+  /**
+   * A generated codec writes the operations of a message before its `open` and `hello`. So the first frame, and one
+   * with a handle that is not open, is read for these two before its operations go on.
+   */
+  #lookAhead(): void {
+    if (this.#lookedAhead) return;
+    this.#lookedAhead = true;
+    const scanner = this.#scanner;
+    scanner.reset(this.#reader.bytes);
+    for (let item = scanner.next(); item !== RequestItem.end; item = scanner.next()) {
+      if (item !== RequestItem.operation) this.#introduce(item, scanner);
+    }
+  }
+
+  #introduce(item: number, reader: SessionRequestReader): void {
+    if (item === RequestItem.open) this.#open(reader.cache, reader.name);
+    else this.#greet(reader);
   }
 
   #closeFrame(): void {
@@ -190,6 +215,7 @@ export class Session implements ReplyTarget {
   }
 
   #greet(reader: SessionRequestReader): void {
+    if (this.#greeted) throw new LarderError('BAD_ARGUMENT', 'a session carries hello once, in its first message');
     if (reader.protocol !== PROTOCOL_VERSION) {
       throw new LarderError(
         'INCOMPATIBLE',
@@ -203,7 +229,6 @@ export class Session implements ReplyTarget {
   }
 
   #open(handle: number, name: string): void {
-    this.#assertGreeted();
     if (handle >= CACHE_COUNT_MAX) {
       throw new LarderError('BAD_ARGUMENT', `open.handle is ${handle}; allowed are 0 to ${CACHE_COUNT_MAX - 1}`);
     }
@@ -221,11 +246,10 @@ export class Session implements ReplyTarget {
   readonly #unknownNames = new Map<number, LarderError>();
 
   #operate(reader: SessionRequestReader): void {
-    this.#assertGreeted();
     const reply = this.#reply;
     reply.id = reader.id;
     reply.kind = reader.kind;
-    const cache = this.#caches[reader.cache];
+    const cache = this.#caches[reader.cache] ?? this.#openedLater(reader.cache);
     if (cache === undefined) {
       reply.failed(this.#unknownCache(reader.cache));
       return;
@@ -304,8 +328,9 @@ export class Session implements ReplyTarget {
     );
   }
 
-  #assertGreeted(): void {
-    if (!this.#greeted) throw new LarderError('BAD_ARGUMENT', 'the first message of a session must carry hello');
+  #openedLater(handle: number): NodeCache | undefined {
+    this.#lookAhead();
+    return this.#caches[handle];
   }
 
   #flush(): void {

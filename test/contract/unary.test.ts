@@ -1,0 +1,208 @@
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { errorToFailure, keySlice, LarderError } from '@larder/proto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GeneratedClient, type Message } from './generated-client.js';
+import { type LocalCluster, startLocalCluster } from './local-cluster.js';
+
+const CONFIG = { limits: { valueBytesMax: '1MiB' }, caches: { people: { memory: '32MiB', ttl: '1h' } } };
+
+let cluster: LocalCluster;
+let clients: GeneratedClient[];
+
+beforeAll(async () => {
+  cluster = await startLocalCluster({ config: CONFIG, nodes: 3 });
+  clients = cluster.addresses.map((address) => new GeneratedClient(address));
+});
+
+afterAll(async () => {
+  for (const client of clients) client.close();
+  await cluster[Symbol.asyncDispose]();
+});
+
+const client = (index: number): GeneratedClient => clients[index] as GeneratedClient;
+
+/** What the node at `index` says about itself, and a key that it does, or does not, own. */
+async function keyOf(index: number, owned: boolean): Promise<Buffer> {
+  const { view } = await client(index).call('GetView', {});
+  const self = view.nodes.findIndex((node: Message) => node.address === cluster.addresses[index]);
+  for (let number = 0; ; number++) {
+    const key = Buffer.from(`person:${index}:${number}`);
+    if ((view.owners[keySlice(key).partition] === self) === owned) return key;
+  }
+}
+
+interface Ending {
+  status: string;
+  code: unknown;
+  outcome: unknown;
+  message: string;
+}
+
+/** What a call that fails ends with. */
+async function failure(call: Promise<Message>): Promise<Ending> {
+  const error = await call.then(
+    () => expect.fail('the call did not fail'),
+    (fault: ServiceError) => fault,
+  );
+  const [code] = error.metadata.get('larder-code');
+  const [outcome] = error.metadata.get('larder-outcome');
+  return { status: status[error.code] as string, code, outcome, message: error.details };
+}
+
+test('every node tells the same view', async () => {
+  const views = await Promise.all(clients.map((each) => each.call('GetView', {})));
+  expect(views[0]?.view.nodes).toEqual(cluster.addresses.map((address, index) => ({ id: `n${index + 1}`, address })));
+  expect(views[0]?.view.owners).toHaveLength(1024);
+  expect(views[1]).toEqual(views[0]);
+  expect(views[2]).toEqual(views[0]);
+});
+
+test('a key that was set through one node is read through every other', async () => {
+  for (const writer of [0, 1, 2]) {
+    const key = Buffer.from(`through:${writer}`);
+    const value = Buffer.from(`value ${writer}`);
+    const written = await client(writer).call('Set', { cache: 'people', key, value, ttlMs: 60_000 });
+    expect(written).toMatchObject({ copies: 1 });
+    for (const reader of clients) {
+      const found = await reader.call('Get', { cache: 'people', key });
+      expect(found.value).toEqual(value);
+      expect([found.epoch, found.seq]).toEqual([written.epoch, written.seq]);
+      expect(found.ttlMs).toBeGreaterThan(50_000);
+      expect(found.ttlMs).toBeLessThanOrEqual(60_000);
+    }
+  }
+});
+
+test('a miss has no value, and an empty value is one', async () => {
+  for (const reader of clients) {
+    expect(await reader.call('Get', { cache: 'people', key: Buffer.from('nobody') })).not.toHaveProperty('value');
+  }
+  const key = Buffer.from('empty');
+  await client(0).call('Set', { cache: 'people', key, value: Buffer.alloc(0) });
+  for (const reader of clients) {
+    expect((await reader.call('Get', { cache: 'people', key })).value).toEqual(Buffer.alloc(0));
+  }
+});
+
+test('delete and expire tell whether there was an entry', async () => {
+  for (const each of clients) {
+    const key = Buffer.from('to be deleted');
+    await each.call('Set', { cache: 'people', key, value: Buffer.from('x'), ttlMs: 0 });
+    expect(await each.call('Get', { cache: 'people', key })).not.toHaveProperty('ttlMs');
+    expect(await each.call('Expire', { cache: 'people', key, ttlMs: 5_000 })).toEqual({ found: true });
+    expect((await each.call('Get', { cache: 'people', key })).ttlMs).toBeLessThanOrEqual(5_000);
+    expect(await each.call('Delete', { cache: 'people', key })).toEqual({ found: true });
+    expect(await each.call('Delete', { cache: 'people', key })).toEqual({ found: false });
+    expect(await each.call('Expire', { cache: 'people', key, ttlMs: 5_000 })).toEqual({ found: false });
+  }
+});
+
+test('the largest value passes through a node that does not own its key', async () => {
+  const key = await keyOf(1, false);
+  const value = Buffer.alloc(1024 * 1024, 'large');
+  await client(1).call('Set', { cache: 'people', key, value });
+  expect(value.equals((await client(1).call('Get', { cache: 'people', key })).value)).toBe(true);
+});
+
+describe.each(['owned', 'forwarded'])('a fault of a call that is %s', (place) => {
+  let key: Buffer;
+  beforeAll(async () => {
+    key = await keyOf(0, place === 'owned');
+  });
+
+  test.each([
+    ['an unknown cache', 'Get', { cache: 'poeple' }, 'NOT_FOUND', 'UNKNOWN_CACHE', 'declared are: people'],
+    ['an empty key', 'Get', { key: Buffer.alloc(0) }, 'INVALID_ARGUMENT', 'BAD_ARGUMENT', 'key has 0 bytes'],
+    ['a long key', 'Delete', { key: Buffer.alloc(4097) }, 'INVALID_ARGUMENT', 'BAD_ARGUMENT', 'key has 4097 bytes'],
+    ['a large value', 'Set', { value: Buffer.alloc(2 ** 20 + 1) }, 'INVALID_ARGUMENT', 'TOO_LARGE', 'up to 1048576'],
+    ['a wrong ttl', 'Set', { ttlMs: 2 ** 41 }, 'INVALID_ARGUMENT', 'BAD_ARGUMENT', 'ttl is 2199023255552 ms'],
+    ['a wrong ttl of expire', 'Expire', { ttlMs: 2 ** 41 }, 'INVALID_ARGUMENT', 'BAD_ARGUMENT', 'ttl is'],
+  ])('%s', async (_name, method, request, grpcStatus, code, message) => {
+    const ending = await failure(client(0).call(method, { cache: 'people', key, ...request }));
+    expect(ending).toMatchObject({ status: grpcStatus, code, outcome: 'not-applied' });
+    expect(ending.message).toContain(message);
+    expect(ending.message.startsWith(`${code}: `)).toBe(true);
+  });
+});
+
+test('a message far above the largest value is refused before it is kept', async () => {
+  const request = { cache: 'people', key: Buffer.from('k'), value: Buffer.alloc(3 * 1024 * 1024) };
+  expect(await failure(client(0).call('Set', request))).toMatchObject({ status: 'RESOURCE_EXHAUSTED' });
+});
+
+test('a call is forwarded once: a forwarded one for a key of somebody else is NOT_OWNER', async () => {
+  const metadata = new Metadata();
+  metadata.set('larder-forwarded', '1');
+  const key = await keyOf(2, false);
+  const ending = await failure(client(2).call('Get', { cache: 'people', key }, 1_000, metadata));
+  expect(ending).toMatchObject({ status: 'FAILED_PRECONDITION', code: 'NOT_OWNER', outcome: 'not-applied' });
+});
+
+test('an owner that is away: a write through another node is not applied and says so', async () => {
+  await using lonely = await startLocalCluster({ config: CONFIG, nodes: 2 });
+  const through = new GeneratedClient(lonely.addresses[0] as string);
+  await lonely.nodes[1]?.close();
+  const { view } = await through.call('GetView', {});
+  let number = 0;
+  while (view.owners[keySlice(Buffer.from(`key:${number}`)).partition] === 0) number++;
+  const request = { cache: 'people', key: Buffer.from(`key:${number}`), value: Buffer.from('x') };
+  const ending = await failure(through.call('Set', request));
+  expect(ending).toMatchObject({ status: 'UNAVAILABLE', code: 'UNAVAILABLE', outcome: 'not-applied' });
+  expect(ending.message).toContain(`node n2 at ${lonely.addresses[1]}`);
+  expect(await failure(through.call('Get', request))).toMatchObject({ code: 'UNAVAILABLE', outcome: undefined });
+  through.close();
+});
+
+test('a node that stops refuses new operations as not applied', async () => {
+  await using stopping = await startLocalCluster({ config: CONFIG });
+  const each = new GeneratedClient(stopping.addresses[0] as string);
+  const session = each.open('Session');
+  const hello = { hello: { protocol: 1 }, open: [{ handle: 0, name: 'people' }] };
+  expect((await session.ask(hello)).view.version).toBe(1);
+  // One answer later the node has seen everything, and a transfer that waits for its client keeps it from ending.
+  const bulk = each.open('Bulk');
+  const operation = { kind: 2, key: Buffer.from('large') };
+  await bulk.ask({ transfer: 1, operation, cacheName: 'people', valueBytes: 2, chunk: Buffer.from('a') });
+  const closing = stopping.nodes[0]?.close();
+  const reply = await session.ask({ operations: [{ id: 7, kind: 1, key: Buffer.from('x') }] });
+  const refused = new LarderError('UNAVAILABLE', 'node n1 is shutting down', { outcome: 'not-applied' });
+  expect(reply.replies[0]).toMatchObject({ id: 7, failure: errorToFailure(refused) });
+  const ending = await failure(each.call('Get', { cache: 'people', key: Buffer.from('x') }));
+  expect(ending).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied' });
+  // What had begun is finished.
+  expect((await bulk.ask({ transfer: 1, chunk: Buffer.from('b') })).reply).toMatchObject({ failure: null });
+  expect(await closing).toEqual({ pendingWrites: 0, unfinished: 0 });
+  each.close();
+});
+
+test('statistics count what was done', async () => {
+  await using fresh = await startLocalCluster({ config: CONFIG });
+  const each = new GeneratedClient(fresh.addresses[0] as string);
+  const key = Buffer.from('counted');
+  await each.call('Get', { cache: 'people', key });
+  await each.call('Set', { cache: 'people', key, value: Buffer.alloc(1000) });
+  await each.call('Get', { cache: 'people', key });
+  const statistics = await each.call('GetStatistics', {});
+  expect(statistics).toMatchObject({ nodeId: 'n1', sessions: 0 });
+  expect(statistics.memoryBytes).toBeGreaterThan(1000);
+  expect(statistics.memoryBytes).toBeLessThanOrEqual(statistics.memoryBytesMax);
+  const [people] = statistics.caches;
+  expect(people).toMatchObject({ name: 'people', entries: 1, hits: 1, misses: 1, sets: 1, pendingWrites: 0 });
+  expect(people.bytes).toBeGreaterThan(1000);
+  expect(await each.call('Flush', {})).toEqual({ pendingWrites: 0 });
+  each.close();
+});
+
+test('a node takes as many sessions as it may and refuses one more', async () => {
+  await using small = await startLocalCluster({ config: { ...CONFIG, limits: { sessionsMax: 2 } } });
+  const each = new GeneratedClient(small.addresses[0] as string);
+  const hello = { hello: { protocol: 1 } };
+  const sessions = [each.open('Session'), each.open('Session')];
+  for (const session of sessions) await session.ask(hello);
+  expect((await each.call('GetStatistics', {})).sessions).toBe(2);
+  await expect(each.open('Session').ask(hello)).rejects.toThrow('RESOURCE_EXHAUSTED');
+  sessions[0]?.stream.end();
+  await expect(sessions[0]?.next()).rejects.toThrow('has ended');
+  expect((await each.open('Session').ask(hello)).view.nodes).toHaveLength(1);
+  each.close();
+});
