@@ -83,7 +83,7 @@ async function start(
     preferredPorts: PREFERRED_PORTS,
   });
   stops.push(() => cluster.stop());
-  const larder = await connect({ endpoints: cluster.endpoints, name: 'cities demonstration' });
+  const larder = await connect({ endpoints: cluster.endpoints, timeout: '5s', name: 'cities demonstration' });
   stops.push(() => larder.close());
   await larder.cache('cities').get(dataset.cityIds[0] as number);
   say(`${cluster.nodes.length} nodes serve at ${cluster.endpoints.join(', ')}, and the first request is answered`);
