@@ -15,7 +15,7 @@ test('a Node that is too old is told so, and with what to do', async () => {
 
 test('an unknown command is refused with those that there are', async () => {
   const { code, output } = await runProcess(process.execPath, [bootstrap, 'toString'], { stdio: 'capture' });
-  expect(output).toBe("unknown command 'toString'; there are: start, bench, test, lint, pack, build\n");
+  expect(output).toMatch(/^unknown command 'toString'; there are: start, bench, .*build\n$/);
   expect(code).toBe(2);
 });
 
