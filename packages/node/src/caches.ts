@@ -1,5 +1,5 @@
 import type { EntryMemory, Loader } from '@larder/loader';
-import { LarderError } from '@larder/proto';
+import { CACHE_NAME_LENGTH_MAX, LarderError } from '@larder/proto';
 
 /** One declared cache on this node. */
 export interface NodeCache {
@@ -22,7 +22,8 @@ export class Caches {
     const cache = this.#byName.get(name);
     if (cache) return cache;
     const known = [...this.#byName.keys()].slice(0, 20).join(', ') || 'none';
-    throw new LarderError('UNKNOWN_CACHE', `no cache is named ${JSON.stringify(name)}; declared are: ${known}`, {
+    const given = JSON.stringify(name.slice(0, CACHE_NAME_LENGTH_MAX));
+    throw new LarderError('UNKNOWN_CACHE', `no cache is named ${given}; declared are: ${known}`, {
       outcome: 'not-applied',
     });
   }

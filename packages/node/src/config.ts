@@ -62,7 +62,7 @@ const nameKey = z
 const NAME_FORM = `a letter, then letters, digits, dots, hyphens and underscores, ${CACHE_NAME_LENGTH_MAX} in all`;
 const named = <Value extends z.ZodType>(what: string, value: Value) =>
   z.record(nameKey, value, {
-    error: (issue) => (issue.code === 'invalid_key' ? `as a name ${NAME_FORM}` : what),
+    error: (issue) => (issue.code === 'invalid_key' ? NAME_FORM : what),
   });
 
 const configSchema: z.ZodType<NodeConfig> = blockSetting({

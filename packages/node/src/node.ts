@@ -24,7 +24,7 @@ import { startSweeping } from './sweeping.js';
  * The composition root: what a node is made of and in which order it starts. It stops in the reverse order
  * (running-node.ts).
  *
- *   origins -> storage, sweeping -> view -> caches (loader over storage and origin) -> server -> listening
+ *   storage -> origins -> sweeping -> view -> caches (loader over storage and origin) -> server -> listening
  */
 export interface NodeOptions {
   readonly id: string;
@@ -45,9 +45,8 @@ export interface NodeOptions {
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { id, listen, nodes, config, clock = systemClock, random = systemRandom } = options;
   const log = options.log ?? createLog(id, config.logLevel);
-
-  const origins = await openOrigins(config, clock);
   const storage = openStorage(config, clock, random);
+  const origins = await openOrigins(config, clock);
   const stopSweeping = startSweeping(storage, clock);
   const view = staticView(id, nodes);
   const caches = openCaches(config, storage, origins, clock, random);

@@ -24,6 +24,7 @@ export function problemText(path: readonly PropertyKey[], given: unknown, allowe
 /** What a schema found wrong with `root`; one line a fault, a misspelt key with what it may have meant. */
 export function schemaProblems(schema: z.ZodType, root: unknown, issues: readonly z.core.$ZodIssue[]): string[] {
   return issues.flatMap((issue) => {
+    if (issue.code === 'invalid_key') return [wrongName(issue.path, issue.message)];
     if (issue.code !== 'unrecognized_keys') return [problemText(issue.path, valueAt(root, issue.path), issue.message)];
     const known = keysAt(schema, issue.path);
     return issue.keys.map((key) => unknownKey([...issue.path, key], key, known));
@@ -49,6 +50,10 @@ export function valueText(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   const text = (JSON.stringify(value) ?? String(value)).replace(/(:\/\/[^:@/\s]*):[^\s"]*@/g, '$1:***@');
   return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}...` : text;
+}
+
+function wrongName(path: readonly PropertyKey[], allowed: string): string {
+  return `${pathText(path.slice(0, -1))}: the name ${valueText(path.at(-1))} given; allowed: ${allowed}`;
 }
 
 function unknownKey(path: readonly PropertyKey[], key: string, known: readonly string[]): string {

@@ -1,0 +1,29 @@
+/** What the simulator and tests of the whole look at. Outside of semantic versioning. */
+export { Member, type MemberHost, type MemberOptions } from './cluster/member.js';
+export { planPlacements } from './cluster/placement-planner.js';
+export { ALL_RULES, type ProtocolRules } from './cluster/protocol-rules.js';
+export { LAN_TIMERS } from './cluster/timers.js';
+export { decodeView, encodeView } from './cluster/view-codec.js';
+export {
+  checkView,
+  memberOf,
+  type PartitionPlacement,
+  type ViewDocument,
+  type ViewMember,
+} from './cluster/view-document.js';
+export { openFileViewStore } from './cluster/view-store/file-view-store.js';
+export { MemoryViewStore } from './cluster/view-store/memory-view-store.js';
+export { Acceptor, type AcceptorDisk } from './cluster/view-store/register/acceptor.js';
+export {
+  decodeAcceptorState,
+  encodeAcceptorState,
+  newAcceptorState,
+} from './cluster/view-store/register/acceptor-state.js';
+export { RegisterStore } from './cluster/view-store/register/register-store.js';
+export type { VoterReply, VoterRequest } from './cluster/view-store/register/voter-messages.js';
+export * from './cluster/view-store/view-store.js';
+export type { CopyEntries } from './replication/copy-entries.js';
+export type { Envelope, PeerMessage } from './replication/messages.js';
+export type { CommitSink } from './replication/pending-window.js';
+export type { ReplicatedRecord, RequestId } from './replication/record.js';
+export type { Replicator } from './replication/replicator.js';
