@@ -8,63 +8,63 @@ import {
   resolvePostgresDatabaseOptions,
 } from '@larder/loader';
 import { LarderError } from '@larder/proto';
-import { type FreshDatabase, freshDatabase, type Postgres, startPostgres } from '@larder/test-kit';
+import { type Postgres, startPostgres } from '@larder/test-kit';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-/** An empty origin whose keys are whole numbers, and that refuses rows with a negative `amount`. */
-interface Subject {
-  readonly origin: Origin;
-  close(): Promise<void>;
-}
+/** Makes an empty origin whose keys are whole numbers, and that refuses rows with a negative `amount`. */
+type Subject = () => Promise<Origin>;
 
 let postgres: Postgres;
+let database: PostgresDatabase;
+let tables = 0;
 
 beforeAll(async () => {
   postgres = await startPostgres();
+  database = new PostgresDatabase(resolvePostgresDatabaseOptions({ url: postgres.url }));
 });
 
-afterAll(() => postgres.stop());
+afterAll(async () => {
+  await database.close();
+  await postgres.stop();
+});
 
-async function memorySubject(): Promise<Subject> {
+const memorySubject: Subject = async () => {
   const isNumber = /^(0|-?[1-9]\d*)$/;
-  const origin = new MemoryOrigin(({ key, value }) => {
+  return new MemoryOrigin(({ key, value }) => {
     if (!isNumber.test(key)) return `the key '${key}' is not a whole number`;
     return (JSON.parse(text(value)) as { amount: number }).amount < 0 ? 'amount must not be negative' : undefined;
   });
-  return { origin, close: () => origin.close() };
-}
+};
 
-async function postgresSubject(): Promise<Subject> {
-  const fresh: FreshDatabase = await freshDatabase(postgres.url);
-  const database = new PostgresDatabase(resolvePostgresDatabaseOptions({ url: fresh.url }));
-  await run(fresh.url, 'CREATE TABLE things (id integer PRIMARY KEY, amount integer CHECK (amount >= 0), note text)');
-  const origin = await postgresTable(database, { table: 'things', key: 'id', columns: ['amount', 'note'] });
-  return {
-    origin,
-    async close() {
-      await origin.close();
-      await database.close();
-      await fresh.drop();
-    },
-  };
+const postgresSubject: Subject = async () => {
+  const table = `things_${tables++}`;
+  await run(`CREATE TABLE ${table} (id integer PRIMARY KEY, amount integer CHECK (amount >= 0), note text)`);
+  return postgresTable(database, { table, key: 'id', columns: ['amount', 'note'] });
+};
+
+const never = new AbortController().signal;
+let origin: Origin;
+
+async function load(...keys: string[]): Promise<(string | undefined)[]> {
+  return (await origin.loadMany(keys, never)).map((value) => (value === undefined ? undefined : text(value)));
 }
 
 describe.each([
   ['memory', memorySubject],
   ['postgresTable', postgresSubject],
 ])('%s', (_, create) => {
-  let subject: Subject;
-  let origin: Origin;
-  const never = new AbortController().signal;
-  const load = async (...keys: string[]): Promise<(string | undefined)[]> =>
-    (await origin.loadMany(keys, never)).map((value) => (value === undefined ? undefined : text(value)));
-
   beforeEach(async () => {
-    subject = await create();
-    ({ origin } = subject);
+    origin = await create();
   });
-  afterEach(() => subject.close());
+  afterEach(() => origin.close());
 
+  describe('keys', keyLaws);
+  describe('writes', writeLaws);
+  describe('calls', callLaws);
+});
+
+function keyLaws(): void {
   test('answers a load in the order of the keys, and what has no row is undefined', async () => {
     await origin.writeMany([row('1', 10), row('3', 30), row('2', 20)]);
     expect(await load('3', '4', '1', '2')).toEqual([value(30), undefined, value(10), value(20)]);
@@ -95,7 +95,9 @@ describe.each([
     expect(await origin.deleteMany(['007'])).toEqual([false]);
     expect(await load('7')).toEqual([value(10)]);
   });
+}
 
+function writeLaws(): void {
   test('a write inserts what is new and replaces what is there', async () => {
     await origin.writeMany([row('1', 10), row('2', 20)]);
     await origin.writeMany([row('2', 21), row('3', 31)]);
@@ -124,6 +126,15 @@ describe.each([
     expect(await origin.deleteMany(['1'])).toEqual([false]);
   });
 
+  test('the buffers of a write may be used again afterwards', async () => {
+    const bytes = Buffer.from(value(10));
+    await origin.writeMany([{ key: '1', value: bytes }]);
+    bytes.fill(0);
+    expect(await load('1')).toEqual([value(10)]);
+  });
+}
+
+function callLaws(): void {
   test('a thousand rows at once', async () => {
     const keys = Array.from({ length: 1000 }, (_, key) => `${key}`);
     await origin.writeMany(keys.map((key) => row(key, Number(key))));
@@ -136,13 +147,6 @@ describe.each([
     await Promise.all(groups.map((keys) => origin.writeMany(keys.map((key) => row(key, Number(key))))));
     const loaded = await Promise.all(groups.map((keys) => load(...keys)));
     expect(loaded).toEqual(groups.map((keys) => keys.map((key) => value(Number(key)))));
-  });
-
-  test('the buffers of a write may be used again afterwards', async () => {
-    const bytes = Buffer.from(value(10));
-    await origin.writeMany([{ key: '1', value: bytes }]);
-    bytes.fill(0);
-    expect(await load('1')).toEqual([value(10)]);
   });
 
   test('states how long a call can take', () => {
@@ -163,7 +167,7 @@ describe.each([
       'ORIGIN_UNAVAILABLE not-applied',
     ]);
   });
-});
+}
 
 function row(key: string, amount: number): OriginRow {
   return { key, value: Buffer.from(value(amount)) };
@@ -186,9 +190,8 @@ async function failure(call: Promise<unknown>): Promise<LarderError> {
   throw new Error(`expected a LarderError, got ${String(error)}`);
 }
 
-async function run(url: string, sql: string): Promise<void> {
-  const { default: pg } = await import('pg');
-  const client = new pg.Client({ connectionString: url });
+async function run(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: postgres.url });
   await client.connect();
   await client.query(sql);
   await client.end();

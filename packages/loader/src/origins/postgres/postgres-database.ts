@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { ResolvedPostgresDatabaseOptions } from './postgres-database-options.js';
-import { breaksConnection, postgresError, type StatementPhase } from './postgres-errors.js';
+import { breaksConnection, connectError, postgresError, type StatementKind } from './postgres-errors.js';
 
 export type TextRow = readonly (string | null)[];
 
@@ -51,6 +51,8 @@ export class PostgresDatabase {
     });
     // An idle connection that breaks has left the pool already; the next statement opens another.
     this.#pool.on('error', () => {});
+    // One that breaks in use fails its statement and emits this as well; unheard, it would end the process.
+    this.#pool.on('connect', (client) => client.on('error', () => {}));
   }
 
   /** The longest that `run` takes, and that a statement can live on after its connection was lost. */
@@ -59,7 +61,7 @@ export class PostgresDatabase {
   }
 
   /** Rejects with ORIGIN or ORIGIN_UNAVAILABLE. */
-  async run({ name, text }: Statement, values: readonly string[], kind: 'read' | 'write'): Promise<TextRow[]> {
+  async run({ name, text }: Statement, values: readonly string[], kind: StatementKind): Promise<TextRow[]> {
     const client = await this.#connect(kind);
     let broken: Error | undefined;
     try {
@@ -77,12 +79,11 @@ export class PostgresDatabase {
     return this.#pool.end();
   }
 
-  async #connect(kind: 'read' | 'write'): Promise<pg.PoolClient> {
-    const unsent: StatementPhase = kind === 'read' ? 'read' : 'write-unsent';
+  async #connect(kind: StatementKind): Promise<pg.PoolClient> {
     try {
       return await this.#pool.connect();
     } catch (thrown) {
-      throw postgresError(thrown, unsent, this.label);
+      throw connectError(thrown, kind, this.label);
     }
   }
 }

@@ -1,33 +1,33 @@
 import { LarderError, type Outcome } from '@larder/proto';
 import pg from 'pg';
 
-/** How far a statement had come when it failed. */
-export type StatementPhase = 'read' | 'write' | 'write-unsent';
+export type StatementKind = 'read' | 'write';
+
+/** There is no connection, for whatever reason, so nothing was sent. */
+export function connectError(thrown: unknown, kind: StatementKind, database: string): LarderError {
+  const failure = toError(thrown);
+  return unavailable(unreachable(database, failure), kind === 'read' ? undefined : 'not-applied', failure);
+}
 
 /**
- * What PostgreSQL or the way to it answered, as the error that callers get. The first two characters of an SQLSTATE are
- * its class: https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * What PostgreSQL or the way to it answered to a statement, as the error that callers get. The first two characters of
+ * an SQLSTATE are its class: https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
-export function postgresError(thrown: unknown, phase: StatementPhase, database: string): LarderError {
-  if (thrown instanceof LarderError) return thrown;
-  const failure = thrown instanceof Error ? thrown : new Error(String(thrown));
+export function postgresError(thrown: unknown, kind: StatementKind, database: string): LarderError {
+  const failure = toError(thrown);
+  const unknown = kind === 'read' ? undefined : 'unknown';
+  const rolledBack = kind === 'read' ? undefined : 'not-applied';
   if (!(failure instanceof pg.DatabaseError) || failure.code === undefined) {
-    return unavailable(
-      `${database} cannot be reached: ${failure.message || failure.name}`,
-      outcome(phase, false),
-      failure,
-    );
+    return unavailable(unreachable(database, failure), unknown, failure);
   }
   const { code, message, constraint, column } = failure;
   const details = { sqlState: code, constraint, column };
-  if (OUTCOME_UNKNOWN.test(code))
-    return unavailable(`${database}: ${message}`, outcome(phase, false), failure, details);
-  if (UNAVAILABLE.test(code)) return unavailable(`${database}: ${message}`, outcome(phase, true), failure, details);
-  const blames = ROW_TO_BLAME.test(code) ? 'row' : 'statement';
+  if (OUTCOME_UNKNOWN.test(code)) return unavailable(`${database}: ${message}`, unknown, failure, details);
+  if (UNAVAILABLE.test(code)) return unavailable(`${database}: ${message}`, rolledBack, failure, details);
   return new LarderError('ORIGIN', `${database} refused: ${message} (SQLSTATE ${code})`, {
-    outcome: outcome(phase, true),
+    outcome: rolledBack,
     cause: failure,
-    details: { ...details, blames },
+    details: { ...details, blames: ROW_TO_BLAME.test(code) ? 'row' : 'statement' },
   });
 }
 
@@ -44,9 +44,12 @@ const UNAVAILABLE = /^(53|57|40|55P|58|25006|0A000|26000)/;
 /** Data, cardinality, constraints, view checks, trigger code, limits such as an index row's size. */
 const ROW_TO_BLAME = /^(21|22|23|44|P0|54)/;
 
-function outcome(phase: StatementPhase, rolledBack: boolean): Outcome | undefined {
-  if (phase === 'read') return undefined;
-  return rolledBack || phase === 'write-unsent' ? 'not-applied' : 'unknown';
+function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
+function unreachable(database: string, failure: Error): string {
+  return `${database} cannot be reached: ${failure.message || failure.name}`;
 }
 
 function unavailable(message: string, outcome: Outcome | undefined, cause: Error, details?: object): LarderError {
