@@ -6,7 +6,7 @@ import type { EvictionPolicy } from './eviction/eviction-policy.js';
  */
 export const INDEX_BYTES_PER_ENTRY = 12;
 
-/** What an entry of so many words counts to its cache, in bytes. */
+/** What an entry of so many words counts to its cache, in bytes, without what the policy keeps for it. */
 export function chargeOf(words: number): number {
   return words * 4 + INDEX_BYTES_PER_ENTRY;
 }
@@ -26,6 +26,16 @@ export class CacheSpace {
     readonly memoryBytesMax: number,
     readonly policy: EvictionPolicy,
   ) {}
+
+  /** What an entry of so many words counts. */
+  charge(words: number): number {
+    return chargeOf(words) + this.policy.entryBytes;
+  }
+
+  /** Bytes that the policy takes outside of the arena. */
+  get policyBytes(): number {
+    return this.entries * this.policy.entryBytes + this.policy.stateBytes;
+  }
 
   get bytes(): number {
     return this.entryBytes + this.policy.stateBytes;

@@ -2,7 +2,6 @@ import { assert } from '@larder/base';
 import { PARTITION_COUNT } from '@larder/proto';
 import { ARENA_START } from './arena.js';
 import { isLive, KIND_CHUNK, KIND_FIXED, kindOf, PREVIOUS_FREE } from './block.js';
-import { chargeOf } from './cache-space.js';
 import type { StorageEngine } from './storage-engine.js';
 
 /**
@@ -78,7 +77,7 @@ function checkAccounts(engine: StorageEngine): void {
     for (let slot = index.slotFrom(partition, 0); slot !== 0; slot = index.slotBehind(partition, slot)) {
       const ref = index.ref(slot);
       const sum = sums.get(engine.cacheOf(ref))!;
-      const charge = chargeOf(residents.entryWords(ref));
+      const charge = residents.space(engine.cacheOf(ref)).charge(residents.entryWords(ref));
       sum.entries++;
       sum.bytes += charge;
       if (residents.isPinned(ref)) sum.pinned += charge;

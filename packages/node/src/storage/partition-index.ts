@@ -160,11 +160,6 @@ export class PartitionIndex {
     return this.#words[slot + 1] >>> 8;
   }
 
-  /** The upper 24 bits of the hash, which is all that finding a slot takes. */
-  approximateHash(slot: number): number {
-    return (this.#words[slot + 1] & 0xffffff00) >>> 0;
-  }
-
   /** Words that a segment's block must have. */
   neededWords(address: number): number {
     return this.#segments.neededWords(address);

@@ -131,7 +131,7 @@ export class Records {
     return this.keyStart(ref) + ((this.keyBytes(ref) + 3) >>> 2);
   }
 
-  /** Turns a block under construction into a record that never expires: all but version, eviction state and value. */
+  /** Turns a block under construction into a record that never expires: all but version and value. */
   writeHeader(ref: number, cache: number, key: KeyHash, valueBytes: number, flags: number, slack: number): void {
     const { words } = this;
     const kind = valueBytes > CHUNK_BYTES ? KIND_CHUNKED : KIND_RECORD;
@@ -140,6 +140,7 @@ export class Records {
     words[ref + VALUE] = valueBytes | (flags << FLAGS_SHIFT);
     words[ref + EXPIRY] = 0;
     const start = ref + this.#keyStarts[cache];
+    for (let index = ref + EVICTION_STATE; index < start; index++) words[index] = 0;
     for (let index = 0; index << 2 < key.bytes; index++) words[start + index] = key.words[index];
   }
 

@@ -13,7 +13,7 @@ import {
   PREVIOUS_FREE,
   tableHeader,
 } from './block.js';
-import { CacheSpace, chargeOf } from './cache-space.js';
+import { CacheSpace } from './cache-space.js';
 import { type Chunks, wordsOfChunks } from './chunks.js';
 import type { Tenants } from './evacuation.js';
 import type { EvictionPolicy } from './eviction/eviction-policy.js';
@@ -87,7 +87,7 @@ export class Residents implements Tenants {
   enter(ref: EntryRef, hash: number): void {
     const space = this.space(this.#records.cache(ref));
     space.entries++;
-    space.entryBytes += chargeOf(this.entryWords(ref));
+    space.entryBytes += space.charge(this.entryWords(ref));
     if (this.isPinned(ref)) this.#countPinned(space, ref, 1);
     else space.policy.insert(ref, hash);
   }
@@ -100,7 +100,7 @@ export class Residents implements Tenants {
     this.#uncount(space, ref);
     if (this.isPinned(ref)) this.#countPinned(space, ref, -1);
     else if (cause === RemovalCause.evicted) space.policy.evict(ref, hash);
-    else space.policy.remove(ref);
+    else space.policy.remove(ref, hash);
     this.#index.remove(partition, slot);
     this.#free(ref);
   }
@@ -111,11 +111,11 @@ export class Residents implements Tenants {
     this.replaced = 0;
     this.#uncount(space, from);
     space.entries++;
-    space.entryBytes += chargeOf(this.entryWords(to));
+    space.entryBytes += space.charge(this.entryWords(to));
     if (this.isPinned(from)) this.#countPinned(space, from, -1);
     if (this.isPinned(to)) this.#countPinned(space, to, 1);
-    this.#handOver(space.policy, from, to, hash);
     this.#records.setExpiry(to, this.#records.expiry(from));
+    this.#handOver(space, from, to, hash);
     this.#index.setRef(slot, to);
     this.#free(from);
   }
@@ -128,11 +128,15 @@ export class Residents implements Tenants {
     const isPinned = this.isPinned(ref);
     if (wasPinned === isPinned) return;
     this.#countPinned(space, ref, isPinned ? 1 : -1);
-    if (isPinned) space.policy.remove(ref);
-    else {
-      this.#loadKey(ref);
-      space.policy.insert(ref, this.#key.hash);
-    }
+    this.#loadKey(ref);
+    if (isPinned) space.policy.remove(ref, this.#key.hash);
+    else space.policy.readmit(ref, this.#key.hash);
+  }
+
+  /** The hash of an entry's key. */
+  hashOf(ref: EntryRef): number {
+    this.#loadKey(ref);
+    return this.#key.hash;
   }
 
   /** The slot of an entry, read from its key. */
@@ -192,19 +196,20 @@ export class Residents implements Tenants {
     if (!this.isPinned(to)) this.space(this.#records.cache(to)).policy.moved(from, to);
   }
 
-  #handOver(policy: EvictionPolicy, from: EntryRef, to: EntryRef, hash: number): void {
-    if (this.isPinned(from)) {
-      if (!this.isPinned(to)) policy.insert(to, hash);
-      return;
-    }
-    if (this.isPinned(to)) {
-      policy.remove(from);
-      return;
-    }
+  #handOver(space: CacheSpace, from: EntryRef, to: EntryRef, hash: number): void {
+    const { policy } = space;
+    const wasPinned = this.isPinned(from);
+    const isPinned = this.isPinned(to);
+    if (!wasPinned && isPinned) policy.remove(from, hash);
     this.#records.copyEvictionState(from, to, policy.recordWords);
+    if (isPinned) return;
+    if (wasPinned) {
+      policy.readmit(to, hash);
+      return;
+    }
     policy.moved(from, to);
-    policy.resized(to, this.entryWords(from), this.entryWords(to));
-    policy.use(to);
+    policy.resized(to, space.charge(this.entryWords(to)) - space.charge(this.entryWords(from)));
+    policy.use(to, hash);
   }
 
   #report(space: CacheSpace, ref: EntryRef, cause: RemovalCause): void {
@@ -215,12 +220,12 @@ export class Residents implements Tenants {
 
   #uncount(space: CacheSpace, ref: EntryRef): void {
     space.entries--;
-    space.entryBytes -= chargeOf(this.entryWords(ref));
+    space.entryBytes -= space.charge(this.entryWords(ref));
   }
 
   #countPinned(space: CacheSpace, ref: EntryRef, sign: 1 | -1): void {
     const words = this.entryWords(ref);
-    space.pinnedBytes += sign * chargeOf(words);
+    space.pinnedBytes += sign * space.charge(words);
     this.pinnedWords += sign * words;
   }
 

@@ -1,6 +1,6 @@
 import { PutResult } from '@larder/loader';
 import type { Arena } from './arena.js';
-import { type CacheSpace, chargeOf } from './cache-space.js';
+import type { CacheSpace } from './cache-space.js';
 import type { Evacuation } from './evacuation.js';
 import type { PartitionIndex } from './partition-index.js';
 import type { Residents } from './residents.js';
@@ -42,7 +42,7 @@ export class Room {
   /** Bytes beside the arena. */
   get fixedBytes(): number {
     let bytes = this.#arena.fixedBytes + this.#index.fixedBytes;
-    for (const space of this.#residents.spaces) bytes += space.policy.stateBytes;
+    for (const space of this.#residents.spaces) bytes += space.policyBytes;
     return bytes;
   }
 
@@ -52,16 +52,16 @@ export class Room {
    * little.
    */
   make(space: CacheSpace, words: number): PutResult {
-    const charge = chargeOf(words);
+    const charge = space.charge(words);
     const liveWordsMax = this.#liveWordsMax();
     if (charge > space.entryBytesMax || words > liveWordsMax) return PutResult.tooLarge;
     const residents = this.#residents;
     const old = residents.replaced;
     const pinnedOld = old !== 0 && residents.isPinned(old) ? residents.entryWords(old) : 0;
-    const pinnedCharge = space.pinnedBytes - (pinnedOld === 0 ? 0 : chargeOf(pinnedOld));
+    const pinnedCharge = space.pinnedBytes - (pinnedOld === 0 ? 0 : space.charge(pinnedOld));
     if (pinnedCharge + charge > space.entryBytesMax) return PutResult.full;
     if (residents.pinnedWords - pinnedOld + this.#index.words + words > liveWordsMax) return PutResult.full;
-    while (space.entryBytes - this.#replacedCharge() + charge > space.entryBytesMax) {
+    while (space.entryBytes - this.#replacedCharge(space) + charge > space.entryBytesMax) {
       if (!this.#evictFrom(space)) return PutResult.full;
     }
     while (this.#arena.liveWords - this.#replacedWords() + words > this.#liveWordsMax()) {
@@ -89,9 +89,9 @@ export class Room {
     return old === 0 ? 0 : this.#residents.entryWords(old);
   }
 
-  #replacedCharge(): number {
+  #replacedCharge(space: CacheSpace): number {
     const old = this.#residents.replaced;
-    return old === 0 ? 0 : chargeOf(this.#residents.entryWords(old));
+    return old === 0 ? 0 : space.charge(this.#residents.entryWords(old));
   }
 
   #evictFrom(space: CacheSpace): boolean {

@@ -3,6 +3,7 @@ import { type EntryRef, PutResult } from '@larder/loader';
 import { KEY_BYTES_MAX, type KeySlice, LarderError } from '@larder/proto';
 import { Arena } from './arena.js';
 import { fixedWords } from './block.js';
+import { chargeOf } from './cache-space.js';
 import { Chunks, chunkCount, wordsOfChunks } from './chunks.js';
 import { Evacuation } from './evacuation.js';
 import { createPolicy } from './eviction/create-policy.js';
@@ -54,13 +55,20 @@ export class StorageEngine implements Storage {
     this.#room = new Room(options.memoryBytesMax, this.arena, this.evacuation, this.index, this.residents);
     this.#sweep = new ExpirySweep(this.index, clock, (partition, slot) => this.#leaveIfExpired(partition, slot));
     for (const { cache, memoryBytesMax, eviction } of options.caches) {
-      this.residents.addCache(cache, memoryBytesMax, createPolicy(eviction, this.arena.words));
+      const policy = createPolicy(eviction, {
+        words: this.arena.words,
+        memoryBytesMax,
+        chargeOf: (ref) => chargeOf(this.residents.entryWords(ref)),
+        endMs: (ref) => this.#endMs(ref),
+        integer: (below) => random.integer(below),
+      });
+      this.residents.addCache(cache, memoryBytesMax, policy);
     }
   }
 
   find(cache: number, key: KeySlice): EntryRef {
     const ref = this.peek(cache, key);
-    if (ref !== 0 && !this.residents.isPinned(ref)) this.residents.space(cache).policy.use(ref);
+    if (ref !== 0 && !this.residents.isPinned(ref)) this.residents.space(cache).policy.use(ref, this.#key.hash);
     return ref;
   }
 
@@ -128,6 +136,7 @@ export class StorageEngine implements Storage {
     if (old !== 0 && this.#fitsInPlace(old, end - start)) {
       this.#rewrite(old, value, start, end, flags);
     } else {
+      if (old === 0) this.residents.space(cache).policy.arrive(this.#key.hash);
       const words = this.records.wordsFor(cache, this.#key.bytes, end - start);
       this.residents.replaced = old;
       const result = this.#room.make(this.residents.space(cache), words + wordsOfChunks(end - start));
@@ -178,7 +187,7 @@ export class StorageEngine implements Storage {
     index.hold();
     for (let slot = index.slotFrom(partition, 0); slot !== 0; ) {
       const tag = index.tag(slot);
-      this.residents.leave(index.ref(slot), slot, partition, index.approximateHash(slot), 0);
+      this.residents.leave(index.ref(slot), slot, partition, this.residents.hashOf(index.ref(slot)), 0);
       slot = index.slotFrom(partition, tag);
     }
     index.release(partition, 0);
@@ -233,7 +242,7 @@ export class StorageEngine implements Storage {
   #leaveIfExpired(partition: number, slot: number): boolean {
     const ref = this.index.ref(slot);
     if (this.#isLive(ref)) return false;
-    this.residents.leave(ref, slot, partition, this.index.approximateHash(slot), RemovalCause.expired);
+    this.residents.leave(ref, slot, partition, this.residents.hashOf(ref), RemovalCause.expired);
     return true;
   }
 
@@ -249,7 +258,7 @@ export class StorageEngine implements Storage {
     this.records.writeValue(ref, value, start, end);
     this.residents.setFlags(ref, flags);
     if (!wasPinned && !this.residents.isPinned(ref)) {
-      this.residents.space(this.records.cache(ref)).policy.use(ref);
+      this.residents.space(this.records.cache(ref)).policy.use(ref, this.#key.hash);
     }
   }
 
@@ -317,6 +326,13 @@ export class StorageEngine implements Storage {
     this.records.setExpiry(ref, expiry);
     const slot = this.index.slotOf(ref, partition, this.#key.hash);
     this.index.setExpiryClass(slot, partition, expiryClass(expiry, nowMs));
+    if (!this.residents.isPinned(ref)) this.residents.space(this.records.cache(ref)).policy.endChanged(ref);
+  }
+
+  #endMs(ref: EntryRef): number {
+    const expiry = this.records.expiry(ref);
+    const nowMs = this.#nowMs();
+    return expiry === 0 ? Number.POSITIVE_INFINITY : nowMs + remainingMs(expiry, nowMs);
   }
 
   /** For an entry that was pinned beyond its end: the sweep has passed it and would take long to come back to it. */

@@ -1,4 +1,4 @@
-import type { EvictionPolicy } from './eviction-policy.js';
+import { EvictionPolicy, type PolicyContext } from './eviction-policy.js';
 import { LIST_WORDS, RecordList } from './record-list.js';
 
 /**
@@ -8,12 +8,12 @@ import { LIST_WORDS, RecordList } from './record-list.js';
  * Choose it where reads must cost as little as possible and entries age at the same pace, such as a buffer of the latest
  * events. Almost every other workload has a better hit ratio with any other policy.
  */
-export class Fifo implements EvictionPolicy {
+export class Fifo extends EvictionPolicy {
   readonly recordWords = LIST_WORDS;
-  readonly stateBytes = 0;
   readonly #list: RecordList;
 
-  constructor(words: Uint32Array) {
+  constructor({ words }: PolicyContext) {
+    super();
     this.#list = new RecordList(words);
   }
 
@@ -31,13 +31,7 @@ export class Fifo implements EvictionPolicy {
     return this.#list.last;
   }
 
-  evict(ref: number): void {
-    this.#list.remove(ref);
-  }
-
   moved(_from: number, to: number): void {
     this.#list.moved(to);
   }
-
-  resized(): void {}
 }

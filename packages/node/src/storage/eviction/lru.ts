@@ -1,18 +1,18 @@
-import type { EvictionPolicy } from './eviction-policy.js';
+import { EvictionPolicy, type PolicyContext } from './eviction-policy.js';
 import { LIST_WORDS, RecordList } from './record-list.js';
 
 /**
- * Evicts what was not used for the longest time. Exact: one list, a use moves the entry to its front.
+ * Evicts what was not used for the longest time. Exact: one list; a use moves the entry to its front.
  *
  * Choose it where what was asked for lately is what is asked for next (sessions, feeds, anything that follows the clock),
  * and where its predictability is worth more than a better hit ratio. A scan or a loop larger than the cache empties it.
  */
-export class Lru implements EvictionPolicy {
+export class Lru extends EvictionPolicy {
   readonly recordWords = LIST_WORDS;
-  readonly stateBytes = 0;
   readonly #list: RecordList;
 
-  constructor(words: Uint32Array) {
+  constructor({ words }: PolicyContext) {
+    super();
     this.#list = new RecordList(words);
   }
 
@@ -32,13 +32,7 @@ export class Lru implements EvictionPolicy {
     return this.#list.last;
   }
 
-  evict(ref: number): void {
-    this.#list.remove(ref);
-  }
-
   moved(_from: number, to: number): void {
     this.#list.moved(to);
   }
-
-  resized(): void {}
 }

@@ -11,22 +11,13 @@ export class RecordList {
   readonly #words: Uint32Array;
   #first = 0;
   #last = 0;
-  #count = 0;
 
   constructor(words: Uint32Array) {
     this.#words = words;
   }
 
-  get first(): number {
-    return this.#first;
-  }
-
   get last(): number {
     return this.#last;
-  }
-
-  get count(): number {
-    return this.#count;
   }
 
   addFirst(ref: number): void {
@@ -37,18 +28,16 @@ export class RecordList {
     if (first === 0) this.#last = ref;
     else words[first + PREVIOUS] = ref;
     this.#first = ref;
-    this.#count++;
   }
 
   remove(ref: number): void {
     const words = this.#words;
-    const next = words[ref + NEXT];
-    const previous = words[ref + PREVIOUS];
+    const next = words[ref + NEXT]!;
+    const previous = words[ref + PREVIOUS]!;
     if (next === 0) this.#last = previous;
     else words[next + PREVIOUS] = previous;
     if (previous === 0) this.#first = next;
     else words[previous + NEXT] = next;
-    this.#count--;
   }
 
   toFirst(ref: number): void {
@@ -60,8 +49,8 @@ export class RecordList {
   /** The record, with its links, is now at `to`. */
   moved(to: number): void {
     const words = this.#words;
-    const next = words[to + NEXT];
-    const previous = words[to + PREVIOUS];
+    const next = words[to + NEXT]!;
+    const previous = words[to + PREVIOUS]!;
     if (next === 0) this.#last = to;
     else words[next + PREVIOUS] = to;
     if (previous === 0) this.#first = to;

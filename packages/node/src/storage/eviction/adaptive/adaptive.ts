@@ -1,0 +1,184 @@
+import { EVICTION_STATE } from '../../record.js';
+import { EvictionPolicy, type PolicyContext } from '../eviction-policy.js';
+import { GhostTable } from './ghost-table.js';
+import { MiniCache, miniCacheBytesPerEntry } from './mini-cache.js';
+import { MODAL_WORDS, ModalLists } from './modal-lists.js';
+import { FIRST_MODE, ModeChoice } from './mode-choice.js';
+import { MODES } from './modes.js';
+
+/** Evicted keys that are remembered for each entry. Three would gain one point of the way from LRU to the optimum. */
+const GHOSTS_PER_ENTRY = 2;
+/** How many entries a simulation has; a sample of 512 already misses the edge of a loop. */
+const SIMULATED_ENTRIES = 1024;
+/** Room for entries that are smaller than the average. */
+const SIMULATED_SLACK = 1.25;
+/** The simulations take at most this share of the cache's bound; a small cache is simulated by a smaller sample. */
+const SIMULATION_SHARE = 1 / 16;
+/** With less than that nothing can be learned; the cache then stays with LRU. */
+const SIMULATED_ENTRIES_MIN = 8;
+/** Sizes of entries that have changed by this factor since the simulations were set up make them anew. */
+const DRIFT_MAX = 1.5;
+
+/**
+ * The default: rules the cache in one of six modes (modes.ts), whichever does best. Six small simulations of the cache,
+ * one in each mode, are fed with a sample of the keys (mini-cache.ts); when one is clearly ahead, its mode takes over
+ * (mode-choice.ts), and the lists are brought into its shape a few steps a request (modal-lists.ts).
+ *
+ * Choose it unless you know better: on a workload for which LRU is best it is LRU, within a point; on loops, scans and
+ * skewed popularity it gets most of what is possible. It needs 20 bytes an entry, and 270 KiB for the simulations or a
+ * sixteenth of the cache's bound, whichever is less.
+ *
+ * Sizes: all lists are bounded in bytes, so the window is a share of the memory, not of the number of entries. Which entry
+ * goes does not depend on its size, because every miss costs a query whatever it returns. Lengths of time (turnovers) and
+ * the sample are set from the mean size of the entries, and again when that has changed by half.
+ */
+export class Adaptive extends EvictionPolicy {
+  readonly recordWords = MODAL_WORDS;
+  override readonly entryBytes = GHOSTS_PER_ENTRY * 4;
+  readonly #chargeOf: (ref: number) => number;
+  readonly #lists: ModalLists;
+  readonly #capacityMax: number;
+  readonly #simulatedEntriesMax: number;
+  readonly #simulationBytes: number;
+
+  #minis: MiniCache[] = [];
+  #choice = new ModeChoice(MODES.length, 1, FIRST_MODE);
+  /** Keys whose hash is below are simulated. */
+  #sampledBelow = 0;
+
+  #entries = 0;
+  #capacity: number;
+  #turnover = 0;
+  #simulatedTurnover = 0;
+  #insertsToCalibration = 1;
+
+  constructor({ words, memoryBytesMax, chargeOf }: PolicyContext) {
+    super();
+    this.#chargeOf = (ref) => chargeOf(ref) + this.entryBytes;
+    this.#lists = new ModalLists(words, EVICTION_STATE, this.#chargeOf);
+    const bytesPerEntry = MODES.length * miniCacheBytesPerEntry(GHOSTS_PER_ENTRY);
+    const affordable = Math.floor((memoryBytesMax * SIMULATION_SHARE) / bytesPerEntry);
+    const entriesMax = Math.min(SIMULATED_ENTRIES * SIMULATED_SLACK, affordable);
+    this.#simulatedEntriesMax = entriesMax < SIMULATED_ENTRIES_MIN ? 0 : entriesMax;
+    this.#simulationBytes = this.#simulatedEntriesMax * bytesPerEntry;
+    this.#capacityMax = memoryBytesMax - this.#simulationBytes;
+    this.#capacity = this.#capacityMax;
+  }
+
+  override get stateBytes(): number {
+    const ghostBytes = this.#lists.ghosts?.bytes ?? 0;
+    return this.#simulationBytes + Math.max(0, ghostBytes - this.#entries * this.entryBytes);
+  }
+
+  /** For tests and for the curious: the number of the ruling mode in MODES. */
+  get mode(): number {
+    return this.#choice.current;
+  }
+
+  override arrive(hash: number): void {
+    this.#lists.arrive(hash);
+  }
+
+  insert(ref: number, hash: number): void {
+    this.#entries++;
+    if (--this.#insertsToCalibration <= 0) this.#calibrate(this.#lists.weight + this.#chargeOf(ref));
+    this.#lists.insert(ref);
+    if (hash < this.#sampledBelow) this.#simulate(ref, hash);
+  }
+
+  override readmit(ref: number): void {
+    this.#entries++;
+    this.#lists.reinsert(ref);
+  }
+
+  use(ref: number, hash: number): void {
+    this.#lists.hit(ref);
+    if (hash < this.#sampledBelow) this.#simulate(ref, hash);
+  }
+
+  remove(ref: number, hash: number): void {
+    this.#entries--;
+    this.#lists.remove(ref);
+    if (hash < this.#sampledBelow) for (const mini of this.#minis) mini.remove(mixed(hash));
+  }
+
+  victim(): number {
+    this.#followPressure();
+    this.#fitGhosts();
+    return this.#lists.victim();
+  }
+
+  override evict(ref: number, hash: number): void {
+    this.#entries--;
+    this.#lists.evict(ref, hash);
+  }
+
+  moved(_from: number, to: number): void {
+    this.#lists.moved(to);
+  }
+
+  override resized(ref: number, difference: number): void {
+    this.#lists.reweighed(ref, difference);
+  }
+
+  #simulate(ref: number, hash: number): void {
+    const key = mixed(hash);
+    const weight = this.#chargeOf(ref);
+    const minis = this.#minis;
+    let hitBits = 0;
+    for (let mode = 0; mode < minis.length; mode++) if (minis[mode]!.request(key, weight)) hitBits |= 1 << mode;
+    if (this.#choice.observe(hitBits)) this.#lists.setMode(MODES[this.#choice.current]!);
+  }
+
+  /** Sets the length of a turnover from the mean size of entries, and the simulations if it has changed much. */
+  #calibrate(weight: number): void {
+    const turnover = Math.max(1, Math.floor((this.#capacity * this.#entries) / weight));
+    this.#insertsToCalibration = Math.max(16, turnover >>> 3);
+    if (turnover === this.#turnover) return;
+    this.#turnover = turnover;
+    this.#lists.setCapacity(this.#capacity, turnover);
+    const drift = turnover / this.#simulatedTurnover;
+    if (drift > DRIFT_MAX || drift < 1 / DRIFT_MAX) this.#startSimulations();
+  }
+
+  #startSimulations(): void {
+    this.#simulatedTurnover = this.#turnover;
+    if (this.#simulatedEntriesMax === 0) return;
+    const exact = this.#turnover <= this.#simulatedEntriesMax;
+    const sampled = exact ? this.#turnover : Math.floor(this.#simulatedEntriesMax / SIMULATED_SLACK);
+    const share = sampled / this.#turnover;
+    this.#sampledBelow = share * 2 ** 32;
+    this.#minis = MODES.map(
+      (mode) => new MiniCache(mode, this.#simulatedEntriesMax, this.#capacity * share, sampled, GHOSTS_PER_ENTRY),
+    );
+    this.#choice = new ModeChoice(MODES.length, sampled, this.#choice.current);
+  }
+
+  /**
+   * The node may be full before the cache is, and pinned entries take their part: what the cache has when it must give
+   * something is then its capacity, until it has more.
+   */
+  #followPressure(): void {
+    const { weight } = this.#lists;
+    if (weight >= 0.9 * this.#capacity && weight <= this.#capacity) return;
+    this.#capacity = Math.min(this.#capacityMax, weight);
+    this.#lists.setCapacity(this.#capacity, this.#turnover);
+    this.#insertsToCalibration = Math.min(this.#insertsToCalibration, 16);
+  }
+
+  /** There are no ghosts before the first eviction; then as many as have been paid for. */
+  #fitGhosts(): void {
+    const wanted = this.#entries * GHOSTS_PER_ENTRY;
+    const places = this.#lists.ghosts?.places ?? 0;
+    if (wanted < places * DRIFT_MAX && wanted * DRIFT_MAX > places) return;
+    this.#lists.ghosts = new GhostTable(wanted);
+  }
+}
+
+/** The upper bits of hashes in a sample are alike; these are not. The last steps of murmur3. */
+function mixed(hash: number): number {
+  let bits = hash;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
+}
