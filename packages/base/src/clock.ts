@@ -43,7 +43,7 @@ function systemTimer(handle: NodeJS.Timeout, clear: (handle: NodeJS.Timeout) => 
   return timer;
 }
 
-/** Resolves after `delayMs` on the given clock. */
+/** Resolves after `delayMs` on the given clock; keeps the process alive until then. */
 export function sleep(clock: Clock, delayMs: number): Promise<void> {
-  return new Promise((resolve) => clock.after(delayMs, resolve));
+  return new Promise((resolve) => clock.after(delayMs, resolve).hold());
 }

@@ -1,4 +1,4 @@
-import type { SessionResponseReader } from '@larder/proto';
+import { type SessionResponseReader, TTL_NONE } from '@larder/proto';
 import type { Codec } from './codecs/codec.js';
 import type { AnswerReader, BulkFacts, Call } from './connection/call.js';
 
@@ -37,53 +37,57 @@ function versionOf(epoch: number, seq: number): bigint {
 }
 
 /** GET: the value or undefined. */
-export class ValueAnswer implements AnswerReader {
-  constructor(private readonly codec: Codec<unknown>) {}
+export class ValueAnswer<V> implements AnswerReader<V | undefined> {
+  constructor(private readonly codec: Codec<V>) {}
 
-  read(reply: SessionResponseReader): unknown {
+  read(reply: SessionResponseReader): V | undefined {
     return reply.hasValue ? this.codec.decode(reply.bytes, reply.valueStart, reply.valueEnd) : undefined;
   }
 
-  readBulk(bytes: Buffer | undefined): unknown {
+  readBulk(bytes: Buffer | undefined): V | undefined {
     return bytes && this.codec.decode(bytes, 0, bytes.length);
   }
 }
 
 /** ENTRY: an Entry or undefined. */
-export class EntryAnswer implements AnswerReader {
-  constructor(private readonly codec: Codec<unknown>) {}
+export class EntryAnswer<V> implements AnswerReader<Entry<V> | undefined> {
+  constructor(private readonly codec: Codec<V>) {}
 
-  read(reply: SessionResponseReader, call: Call): Entry<unknown> | undefined {
+  read(reply: SessionResponseReader, call: Call): Entry<V> | undefined {
     if (!reply.hasValue) return undefined;
     return this.#entry(this.codec.decode(reply.bytes, reply.valueStart, reply.valueEnd), reply, call);
   }
 
-  readBulk(bytes: Buffer | undefined, facts: BulkFacts, call: Call): Entry<unknown> | undefined {
+  readBulk(bytes: Buffer | undefined, facts: BulkFacts, call: Call): Entry<V> | undefined {
     return bytes && this.#entry(this.codec.decode(bytes, 0, bytes.length), facts, call);
   }
 
-  #entry(value: unknown, facts: BulkFacts, call: Call): Entry<unknown> {
+  #entry(value: V, facts: BulkFacts, call: Call): Entry<V> {
     return {
       value,
       version: versionOf(facts.epoch, facts.seq),
-      ttl: facts.ttlMs < 0 ? null : facts.ttlMs,
+      ttl: remainingLife(facts.ttlMs),
       stale: facts.stale,
       owner: call.node,
     };
   }
 }
 
-export const writtenAnswer: AnswerReader = {
+export const writtenAnswer: AnswerReader<Written> = {
   read: (reply) => new Written(reply.epoch, reply.seq, reply.copies),
-  readBulk: (_bytes, reply) => new Written(reply.epoch, reply.seq, reply.copies),
+  readBulk: (_bytes, facts) => new Written(facts.epoch, facts.seq, facts.copies),
 };
 
-export const foundAnswer: AnswerReader = { read: (reply) => reply.found };
+export const foundAnswer: AnswerReader<boolean> = { read: (reply) => reply.found };
 
 /** PEEK as a remaining life: ms, null if it never expires, undefined if there is no entry. */
-export const ttlAnswer: AnswerReader = {
+export const ttlAnswer: AnswerReader<number | null | undefined> = {
   read: (reply) => {
     if (!reply.found) return undefined;
-    return reply.ttlMs < 0 ? null : reply.ttlMs;
+    return remainingLife(reply.ttlMs);
   },
 };
+
+function remainingLife(ttlMs: number): number | null {
+  return ttlMs === TTL_NONE ? null : ttlMs;
+}

@@ -5,7 +5,7 @@ export type KeyOutcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: LarderError };
 
-/** Waits for all; throws one BATCH error with `details.outcomes`, a Map of KeyOutcome by key text, if any failed. */
+/** Waits for all, which are as many as the keys; throws one BATCH error with `details.outcomes`, a Map of KeyOutcome by key text, if any failed. */
 export async function settleAll<T>(keys: readonly string[], calls: readonly Promise<T>[]): Promise<T[]> {
   const settled = await Promise.allSettled(calls);
   const failures = settled.filter((result) => result.status === 'rejected');

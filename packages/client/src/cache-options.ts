@@ -2,6 +2,7 @@ import type { Duration } from '@larder/base';
 import { LarderError, TTL_DEFAULT, TTL_MS_MAX, TTL_NEVER } from '@larder/proto';
 import type { Codec } from './codecs/codec.js';
 import { durationMs, timeoutMs } from './options.js';
+import { shownValue } from './shown-value.js';
 
 export interface CacheOptions<V> {
   /** Default: the client's codec. Caches with a database origin speak JSON. */
@@ -11,7 +12,7 @@ export interface CacheOptions<V> {
 }
 
 export interface CallOptions {
-  /** Ends the wait with ABORTED; a write may have been applied. */
+  /** Ends the wait with ABORTED; a write may have been applied: see `outcome`. */
   readonly signal?: AbortSignal;
   /** How long the call may take before TIMEOUT; 1 ms to 10 min. Default: the client's. */
   readonly timeout?: Duration;
@@ -28,14 +29,24 @@ export function wireTtl(given: Duration | null | undefined): number {
   if (given === null) return TTL_NEVER;
   const ttlMs = durationMs('ttl', given);
   if (ttlMs > 0 && ttlMs <= TTL_MS_MAX) return Math.ceil(ttlMs);
-  throw new LarderError(
-    'BAD_ARGUMENT',
-    `ttl is ${JSON.stringify(given)}; allowed are more than 0 up to ${TTL_MS_MAX} ms, or null for no expiry`,
-    { outcome: 'not-applied' },
-  );
+  throw badTtl(given);
+}
+
+/** Like `wireTtl`, but there must be one. */
+export function requiredWireTtl(given: Duration | null): number {
+  if (given === undefined) throw badTtl(given);
+  return wireTtl(given);
 }
 
 /** 0: the session's default. Throws BAD_ARGUMENT. */
 export function wireTimeout(options: CallOptions | undefined): number {
   return options?.timeout === undefined ? 0 : timeoutMs('timeout', options.timeout, 0);
+}
+
+function badTtl(given: unknown): LarderError {
+  return new LarderError(
+    'BAD_ARGUMENT',
+    `ttl is ${shownValue(given)}; allowed are more than 0 up to ${TTL_MS_MAX} ms, or null for no expiry`,
+    { outcome: 'not-applied' },
+  );
 }

@@ -1,6 +1,7 @@
 import { sleep } from '@larder/base';
-import { type ClientView, LarderError } from '@larder/proto';
-import { fetchViewOnce } from './connection/node-connection.js';
+import { type ClientView, LarderError, toLarderError } from '@larder/proto';
+import { unlessAborted } from './abortable.js';
+import { requestViewOnce } from './connection/view-request.js';
 import { Larder } from './larder.js';
 import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions } from './options.js';
 
@@ -11,33 +12,49 @@ const ENDPOINT_TIMEOUT_MS = 1_000;
 
 /**
  * A client of the cluster that the endpoints belong to, ready for calls. Asks one endpoint after the other for the view,
- * from a random one on, for up to `connectTimeout`. Rejects with BAD_ARGUMENT for wrong options and with UNAVAILABLE,
- * naming each endpoint's cause, if none answers.
+ * from a random one on and round after round, for up to `connectTimeout`: a cluster that is just starting is waited for.
+ * Rejects with BAD_ARGUMENT for wrong options, with ABORTED by its signal, and with UNAVAILABLE, naming each endpoint's
+ * cause, if none answers.
  */
 export async function connect(options: ConnectOptions): Promise<Larder> {
   const resolved = resolveConnectOptions(options);
-  return new Larder(await findView(resolved), resolved);
+  const view = await unlessAborted(findView(resolved), resolved.signal, 'connect');
+  return new Larder(view, resolved);
 }
 
 async function findView(options: ResolvedConnectOptions): Promise<ClientView> {
-  const { clock } = options;
+  const { clock, signal } = options;
   const deadlineMs = clock.monotonicMs() + options.connectTimeoutMs;
   const causes = new Map<string, LarderError>();
   while (true) {
-    const endpoints = await options.endpoints();
+    const endpoints = await findEndpoints(options, causes);
     const first = options.random.integer(endpoints.length);
     for (let step = 0; step < endpoints.length; step++) {
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0) throw unreachable(options, causes);
+      if (leftMs <= 0 || signal?.aborted) throw unreachable(options, causes);
       const endpoint = endpoints[(first + step) % endpoints.length] as string;
       try {
-        return await fetchViewOnce(endpoint, clock.wallMs() + Math.min(leftMs, ENDPOINT_TIMEOUT_MS));
+        return await requestViewOnce(endpoint, clock.wallMs() + Math.min(leftMs, ENDPOINT_TIMEOUT_MS));
       } catch (error) {
-        causes.set(endpoint, error as LarderError);
+        causes.set(endpoint, toLarderError(error));
       }
     }
-    if (clock.monotonicMs() + ROUND_PAUSE_MS >= deadlineMs) throw unreachable(options, causes);
+    if (signal?.aborted || clock.monotonicMs() + ROUND_PAUSE_MS >= deadlineMs) throw unreachable(options, causes);
     await sleep(clock, ROUND_PAUSE_MS);
+  }
+}
+
+/** A function that finds them may fail for a while, like anything that asks a network. Its bad answers do not pass. */
+async function findEndpoints(
+  options: ResolvedConnectOptions,
+  causes: Map<string, LarderError>,
+): Promise<readonly string[]> {
+  try {
+    return await options.endpoints();
+  } catch (error) {
+    if (error instanceof LarderError && error.code === 'BAD_ARGUMENT') throw error;
+    causes.set('endpoints()', toLarderError(error));
+    return [];
   }
 }
 

@@ -1,18 +1,22 @@
 import { type ClientView, LarderError, partitionOf } from '@larder/proto';
-import type { AnswerReader, CacheHandle } from './connection/call.js';
-import { Call } from './connection/call.js';
-import type { SessionEvents } from './connection/session-connection.js';
+import { type AnswerReader, type CacheHandle, Call } from './connection/call.js';
+import { abortedError, closedError, lostError } from './connection/call-errors.js';
+import type { ConnectionEvents } from './connection/session-connection.js';
 import { encodeKey, keyScratch } from './keys.js';
 import type { ResolvedConnectOptions } from './options.js';
+import { Detours } from './routing/detours.js';
 import { Router } from './routing/router.js';
+import { ViewRefresh } from './routing/view-refresh.js';
+import { shownValue } from './shown-value.js';
 
 /**
  * From an operation to its owner and back: encodes the key, picks the connection, and sends again what came to the wrong
- * node. One promise and one Call per operation; nothing else is allocated unless something goes wrong.
+ * node, and reads whose connection broke. One promise and one Call per operation; nothing else is allocated unless
+ * something goes wrong.
  */
 
-/** Sends of one call, the first included, while nodes disagree about who owns its key. */
-const ATTEMPTS_MAX = 4;
+/** Connections that may break under a read before it fails. */
+const LOSSES_MAX = 1;
 
 let capturedResolve: (value: unknown) => void;
 let capturedReject: (error: LarderError) => void;
@@ -28,77 +32,103 @@ export interface DispatcherEvents {
   connectionReady(node: string): void;
 }
 
-export class Dispatcher implements SessionEvents {
+export class Dispatcher implements ConnectionEvents {
   readonly router: Router;
-  #refresh: Promise<void> | undefined;
-  #closed = false;
+  readonly #detours: Detours;
+  readonly #refresh: ViewRefresh;
+  /** No new calls; those in flight go on. */
+  #isDraining = false;
+  #isClosed = false;
 
+  /** Throws INTERNAL for a view that cannot be used. */
   constructor(
     view: ClientView,
     readonly options: ResolvedConnectOptions,
     readonly events: DispatcherEvents,
   ) {
     this.router = new Router(view, { ...options, clientName: options.name }, this);
+    this.#detours = new Detours(options.clock, (call) => this.#submit(call));
+    this.#refresh = new ViewRefresh(this.router, options, (received) => this.viewReceived(received));
   }
 
-  get inFlight(): number {
-    return this.router.connections.reduce((sum, connection) => sum + connection.inFlight, 0);
-  }
-
-  get closed(): boolean {
-    return this.#closed;
+  /** Calls that somebody waits for. */
+  get unsettled(): number {
+    return this.router.unsettled + this.#detours.length;
   }
 
   /** Runs one operation at the key's owner. Rejects with a LarderError, also for bad arguments. */
-  call(
+  call<T>(
     cache: CacheHandle,
     kind: number,
     key: string,
     value: Uint8Array | undefined,
     ttlMs: number,
     timeoutMs: number,
-    answer: AnswerReader,
+    answer: AnswerReader<T>,
     signal: AbortSignal | undefined,
-  ): Promise<unknown> {
-    const promise = new Promise<unknown>(capture);
+  ): Promise<T> {
+    const promise = new Promise<unknown>(capture) as Promise<T>;
     const call = new Call(cache, kind, key, value, ttlMs, timeoutMs, answer, capturedResolve, capturedReject);
     if (signal !== undefined) abortWith(call, signal);
-    if (this.#closed) call.reject(this.#closedError(call));
+    if (this.#isDraining) call.reject(closedError(call));
     else this.#submit(call);
     return promise;
   }
 
+  /** Throws INTERNAL for a view that cannot be used. */
   viewReceived(view: ClientView): void {
-    if (this.router.adopt(view)) this.events.viewChanged(view);
+    if (this.#isClosed || !this.router.adopt(view)) return;
+    this.#detours.retryAll();
+    this.events.viewChanged(view);
   }
 
   callFailed(call: Call, error: LarderError): void {
-    if (error.code === 'NOT_OWNER' && call.attempts < ATTEMPTS_MAX && !this.#closed) {
-      this.#refreshView(call.node).then(
-        () => this.#submit(call),
-        () => call.reject(error),
-      );
-      return;
+    if (error.code === 'NOT_OWNER') {
+      call.recall();
+      this.#redirect(call, error);
+    } else if (error.code === 'UNAVAILABLE' && !call.isWrite && !this.#isClosed) {
+      // The node is about to stop. It does so soon, and then the call waits for its return.
+      this.#detours.park(call, error);
+    } else {
+      call.reject(error);
     }
-    call.reject(error);
   }
 
-  callNeedsBulk(call: Call): void {
-    const connection = this.router.connectionTo(call.node);
-    if (connection) connection.submitBulk(call);
+  callLost(call: Call, error: LarderError): void {
+    const isRetried = !call.isWrite && error.retryable && call.losses++ < LOSSES_MAX && !this.#isClosed;
+    if (!isRetried) {
+      call.reject(lostError(call, error, call.node || (error.node ?? '')));
+      return;
+    }
+    call.recall();
+    this.#submit(call);
+  }
+
+  callMisplaced(call: Call): void {
+    if (this.#isClosed) call.reject(closedError(call));
     else this.#submit(call);
   }
 
-  connectionLost(node: string, error: LarderError): void {
-    this.events.connectionLost(node, error);
+  connectionLost(node: string, error: LarderError, isFirst: boolean): void {
+    if (this.#isClosed) return;
+    this.#refresh.start({ except: node });
+    if (isFirst) this.events.connectionLost(node, error);
   }
 
   connectionReady(node: string): void {
     this.events.connectionReady(node);
   }
 
+  /** New calls fail with CLOSED. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  /** Ends the connections; calls in flight fail with CLOSED. */
   close(): void {
-    this.#closed = true;
+    this.#isDraining = true;
+    this.#isClosed = true;
+    this.#detours.close();
     this.router.close();
   }
 
@@ -114,34 +144,30 @@ export class Dispatcher implements SessionEvents {
     this.router.owner(partitionOf(keyScratch, 0, keyBytes)).submit(call, keyBytes);
   }
 
-  /** Asks the node that sent us away; one question at a time serves all calls that wait for it. */
-  #refreshView(node: string): Promise<void> {
-    this.#refresh ??= this.#fetchView(node).finally(() => {
-      this.#refresh = undefined;
-    });
-    return this.#refresh;
-  }
-
-  async #fetchView(node: string): Promise<void> {
-    const connection = this.router.connectionTo(node) ?? this.router.connections[0];
-    if (!connection) throw new LarderError('UNAVAILABLE', 'the view names no node');
-    this.viewReceived(await connection.fetchView(this.options.timeoutMs));
-  }
-
-  #closedError(call: Call): LarderError {
-    return new LarderError('CLOSED', 'the client was closed', { outcome: call.outcomeIfLost });
+  /** To the owner by our view if that is another node than the one that refused; else later, when we know more. */
+  #redirect(call: Call, error: LarderError): void {
+    if (this.#isClosed) {
+      call.reject(error);
+      return;
+    }
+    const owner = this.router.owner(partitionOf(keyScratch, 0, encodeKey(call.key))).node;
+    if (owner !== error.node) {
+      this.#submit(call);
+      return;
+    }
+    this.#detours.park(call, error);
+    this.#refresh.start({ first: owner });
   }
 }
 
 function abortWith(call: Call, signal: AbortSignal): void {
-  const abort = (): void => {
-    call.reject(
-      new LarderError('ABORTED', 'the call was aborted by its signal', {
-        outcome: call.outcomeIfLost,
-        cause: signal.reason,
-      }),
-    );
-  };
+  // Not `instanceof`: a signal may come from another realm, as in test runners.
+  if (typeof signal?.aborted !== 'boolean' || typeof signal.addEventListener !== 'function') {
+    const message = `signal is ${shownValue(signal)}; allowed is an AbortSignal`;
+    call.reject(new LarderError('BAD_ARGUMENT', message, { outcome: call.outcomeIfLost }));
+    return;
+  }
+  const abort = (): void => call.reject(abortedError(call, signal.reason));
   if (signal.aborted) {
     abort();
     return;

@@ -1,69 +1,98 @@
 import { LarderError } from '@larder/proto';
-import type { Cache } from './cache.js';
+import { unlessAborted } from './abortable.js';
 import type { SetOptions } from './cache-options.js';
-import { type Key, keyText } from './keys.js';
-import type { ResolvedConnectOptions } from './options.js';
+import { shownValue } from './shown-value.js';
 
 export interface LoadContext<V> {
   readonly key: string;
-  /** Aborted when the caller that started the load gives up. */
+  /** Aborted when nobody waits for the load any more. */
   readonly signal: AbortSignal;
-  /** Hands the value to the callers without storing it. */
+  /** Hands the value to the callers without storing it: `return context.skip(value)`. */
   skip(value: V): V;
 }
 
+/** `timeout` is for each step with the cluster, the get and the set; how long `load` takes is its own affair. */
 export type LoadOptions = SetOptions;
+
+export type Load<V> = (context: LoadContext<V>) => V | Promise<V>;
 
 /** Loads under way at the same time. At the bound: BUSY. */
 const FILLS_MAX = 65_536;
 
-/** Cache-aside: what `getOrSet` of one cache has under way, so that callers of one key share one load. */
+interface Fill<V> {
+  readonly value: Promise<V>;
+  readonly controller: AbortController;
+  waiters: number;
+}
+
+/**
+ * Cache-aside: the loads that `getOrSet` of one cache has under way, so that callers of one key share one. A caller whose
+ * signal is aborted leaves; the load itself is aborted when the last one has left.
+ */
 export class Fills<V> {
-  readonly #loading = new Map<string, Promise<V>>();
+  readonly #fills = new Map<string, Fill<V>>();
 
-  constructor(
-    private readonly cache: Cache<V>,
-    readonly options: ResolvedConnectOptions,
-  ) {}
-
-  async getOrSet(key: Key, load: (context: LoadContext<V>) => V | Promise<V>, options: LoadOptions = {}): Promise<V> {
-    const text = keyText(key);
-    const value = await this.cache.get(text, options);
-    if (value !== undefined) return value;
-    const other = this.#loading.get(text);
-    if (other) return other;
-    if (this.#loading.size >= FILLS_MAX) {
-      throw new LarderError('BUSY', `more than ${FILLS_MAX} loads of cache ${this.cache.name} are under way`);
+  /** The value of the load of this key, which `load` and `store` make if there is none. */
+  async join(
+    key: string,
+    load: Load<V>,
+    store: (value: V) => Promise<unknown>,
+    signal: AbortSignal | undefined,
+  ): Promise<V> {
+    const fill = this.#fills.get(key) ?? this.#start(key, load, store);
+    fill.waiters++;
+    try {
+      return await unlessAborted(fill.value, signal, 'the call');
+    } finally {
+      if (--fill.waiters === 0) this.#abandon(key, fill);
     }
-    const loading = this.#fill(text, load, options).finally(() => this.#loading.delete(text));
-    this.#loading.set(text, loading);
-    return loading;
   }
 
-  async #fill(key: string, load: (context: LoadContext<V>) => V | Promise<V>, options: LoadOptions): Promise<V> {
-    let skipped = false;
-    const context: LoadContext<V> = {
-      key,
-      signal: options.signal ?? new AbortController().signal,
-      skip: (value) => {
-        skipped = true;
-        return value;
-      },
+  #start(key: string, load: Load<V>, store: (value: V) => Promise<unknown>): Fill<V> {
+    if (this.#fills.size >= FILLS_MAX) {
+      throw new LarderError('BUSY', `more than ${FILLS_MAX} loads of this cache are under way`);
+    }
+    const controller = new AbortController();
+    const value = this.#run(key, load, store, controller.signal);
+    const fill = { value, controller, waiters: 0 };
+    this.#fills.set(key, fill);
+    return fill;
+  }
+
+  /** Nobody waits, because it is done or because all have left: then who comes next starts anew. */
+  #abandon(key: string, fill: Fill<V>): void {
+    fill.controller.abort();
+    if (this.#fills.get(key) === fill) this.#fills.delete(key);
+    // With all callers gone a failure is nobody's any more.
+    fill.value.catch(() => {});
+  }
+
+  async #run(key: string, load: Load<V>, store: (value: V) => Promise<unknown>, signal: AbortSignal): Promise<V> {
+    let isStored = true;
+    const skip = (value: V): V => {
+      isStored = false;
+      return value;
     };
     let value: V;
     try {
-      value = await load(context);
+      value = await load({ key, signal, skip });
     } catch (error) {
-      throw new LarderError('LOADER', `the load of key ${JSON.stringify(key)} failed: ${String(error)}`, {
-        cause: error,
-      });
+      throw new LarderError('LOADER', `the load of key ${shownValue(key)} failed: ${String(error)}`, { cause: error });
     }
-    if (!skipped) await this.cache.set(key, value, options).catch(ignoreUnlessArgument);
+    if (value === undefined) {
+      throw new LarderError(
+        'LOADER',
+        `the load of key ${shownValue(key)} returned undefined; null says that there is none`,
+      );
+    }
+    if (isStored) await store(value).catch(ignoreUnlessMistake);
     return value;
   }
 }
 
 /** The value was loaded and is good, stored or not; only a mistake of the caller's must not go unseen. */
-function ignoreUnlessArgument(error: LarderError): void {
+function ignoreUnlessMistake(error: unknown): void {
+  if (!(error instanceof LarderError)) throw error;
   if (error.code === 'BAD_ARGUMENT' || error.code === 'CODEC' || error.code === 'TOO_LARGE') throw error;
+  if (error.code === 'READ_ONLY') throw error;
 }

@@ -1,234 +1,235 @@
-import type { ClientDuplexStream, Client as GrpcClient, ServiceError } from '@grpc/grpc-js';
-import { BoundedQueue, type Clock, type Timer } from '@larder/base';
-import { BULK_CHUNK_BYTES, cacheService, failureToError, LarderError, OperationKind } from '@larder/proto';
-import { encodeKey, keyScratch } from '../keys.js';
-import type { BulkFacts, Call } from './call.js';
-import { fromServiceError, openChannel } from './channel.js';
+import { cacheService, failureToError, LarderError, toLarderError } from '@larder/proto';
+import { type BulkReply, type BulkResponse, BulkTransfer, decodeResponse, factsOf } from './bulk-transfer.js';
+import type { BulkFacts, Call, Carrier } from './call.js';
+import { closedError, decodeError, PENDING_BYTES_MAX, pendingBytesError, timeoutError } from './call-errors.js';
+import type { ConnectionEvents, SessionOptions } from './session-connection.js';
+import { type LinkOwner, StreamLink } from './stream-link.js';
+import { Sweeper } from './sweeper.js';
+import { WaitingCalls } from './waiting-calls.js';
 
 /**
  * Large values between this client and one node, on a connection of their own: chunks of 64 KiB, one outstanding per
  * value, so that neither side's event loop is held for long and small calls are not held up (transport study, section 4).
+ * Used only while the session to the same node stands, so a node that is away is the session's matter.
  */
 
 /** Transfers at the same time; others wait. More would only compete for the same connection. */
 const TRANSFERS_MAX = 16;
 /** At the bound: BUSY. */
-const WAITING_MAX = 4_096;
-const SWEEP_PERIOD_MS = 50;
+const WAITING_MAX = 65_536;
+const SWEEP_PERIOD_MS = 20;
 
-interface BulkReply {
-  readonly failure?: { code: number; message: string; outcome: number; viewVersion: number } | null;
-  readonly epoch: number;
-  readonly seq: number;
-  readonly ttlMs?: number;
-  readonly stale: boolean;
-  readonly copies: number;
-}
-
-interface BulkResponse {
-  readonly transfer: number;
-  readonly valueBytes: number;
-  readonly chunk: Buffer;
-  readonly reply: BulkReply | null;
-}
-
-interface Transfer {
-  readonly id: number;
-  readonly call: Call;
-  /** Read: what has come so far. */
-  received: Buffer | undefined;
-  /** Bytes that were sent or received. */
-  done: number;
-  facts: BulkFacts;
-}
-
-const NO_FACTS: BulkFacts = { epoch: 0, seq: 0, ttlMs: -1, stale: false, copies: 0 };
-
-function factsOf(reply: BulkReply): BulkFacts {
-  const { epoch, seq, stale, copies } = reply;
-  return { epoch, seq, ttlMs: reply.ttlMs ?? -1, stale, copies };
-}
-
-export class BulkConnection {
-  readonly #transfers = new Map<number, Transfer>();
-  readonly #waiting = new BoundedQueue<Call>(WAITING_MAX);
-  #channel: GrpcClient | undefined;
-  #stream: ClientDuplexStream<object, BulkResponse> | undefined;
-  #sweeper: Timer | undefined;
+export class BulkConnection implements Carrier, LinkOwner {
+  readonly #link: StreamLink;
+  readonly #transfers = new Map<number, BulkTransfer>();
+  readonly #waiting = new WaitingCalls(WAITING_MAX);
+  readonly #sweeper: Sweeper;
+  readonly #factsOfWaiting = new WeakMap<Call, BulkFacts>();
+  #pendingBytes = 0;
   #nextId = 1;
-  #closed = false;
+  #isRetired = false;
 
   constructor(
     readonly node: string,
     readonly address: string,
-    readonly clock: Clock,
-    readonly onFailure: (call: Call, error: LarderError) => void,
-  ) {}
+    readonly options: SessionOptions,
+    readonly events: ConnectionEvents,
+  ) {
+    const { clock, random } = options;
+    const { path } = cacheService.Bulk!;
+    this.#link = new StreamLink({ node, address, path, clock, random, reopens: false }, this);
+    this.#sweeper = new Sweeper(clock, SWEEP_PERIOD_MS, (nowMs) => this.#sweep(nowMs));
+  }
 
-  get inFlight(): number {
+  /** Calls that somebody waits for. */
+  get unsettled(): number {
     return this.#transfers.size + this.#waiting.length;
   }
 
-  /** Starts or queues the transfer of the call's value; the call's deadline goes on counting. */
-  submit(call: Call): void {
-    if (this.#closed) {
-      this.onFailure(call, new LarderError('CLOSED', 'the client was closed', { outcome: call.outcomeIfLost }));
-    } else if (this.#transfers.size < TRANSFERS_MAX) {
-      this.#begin(call);
-    } else if (!this.#waiting.push(call)) {
-      this.onFailure(
-        call,
-        new LarderError('BUSY', `more than ${WAITING_MAX} large values are waiting for node ${this.node}`, {
-          outcome: call.isWrite ? 'not-applied' : undefined,
-          node: this.node,
-        }),
-      );
+  /** A call's frame is 1 once its last chunk was handed over: before, the node has no value that it could apply. */
+  hasSent(frame: number): boolean {
+    return frame > 0;
+  }
+
+  /** A transfer that nobody waits for is cancelled, and sends no chunk from then on. */
+  willSend(frame: number): boolean {
+    return frame > 0;
+  }
+
+  /** Starts or queues the transfer of the call's value. `facts` is what the session said of the value to read. */
+  submit(call: Call, facts?: BulkFacts): void {
+    this.#link.open();
+    const valueBytes = call.value?.length ?? 0;
+    if (this.#link.phase === 'closed') call.reject(closedError(call));
+    else if (this.#link.phase === 'resting') this.events.callLost(call, this.#link.lastError as LarderError);
+    else if (this.#pendingBytes + valueBytes > PENDING_BYTES_MAX) call.reject(pendingBytesError(call, this.node));
+    else this.#admit(call, facts);
+  }
+
+  /** Takes no more calls and ends when the last transfer is done. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const call of this.#waiting.takeAll()) {
+      this.#forget(call);
+      this.events.callMisplaced(call);
     }
-    this.#sweeper ??= this.clock.every(SWEEP_PERIOD_MS, () => this.#sweep());
+    this.#closeWhenDone();
   }
 
   close(): void {
-    this.#closed = true;
-    this.#drop(new LarderError('CLOSED', 'the client was closed', { node: this.node }));
+    this.#sweeper.stop();
+    this.#link.close();
+    for (const call of this.#takeAll()) call.reject(closedError(call));
   }
 
-  #begin(call: Call): void {
-    const transfer: Transfer = { id: this.#nextId++, call, received: undefined, done: 0, facts: NO_FACTS };
-    this.#transfers.set(transfer.id, transfer);
-    call.sent = true;
-    call.attempts++;
-    call.node = this.node;
-    const keyBytes = encodeKey(call.key);
-    const operation: Record<string, unknown> = {
-      kind: call.value ? OperationKind.set : call.kind,
-      key: Buffer.from(keyScratch.subarray(0, keyBytes)),
-      timeoutMs: Math.max(1, Math.ceil(call.deadlineMs - this.clock.monotonicMs())),
-    };
-    if (call.ttlMs >= 0) operation.ttlMs = call.ttlMs;
-    const first = { transfer: transfer.id, operation, cacheName: call.cache.name };
-    this.#write(call.value ? { ...first, valueBytes: call.value.length, chunk: this.#nextChunk(transfer) } : first);
-  }
+  // LinkOwner
 
-  #nextChunk(transfer: Transfer): Uint8Array {
-    const value = transfer.call.value as Uint8Array;
-    const chunk = value.subarray(transfer.done, transfer.done + BULK_CHUNK_BYTES);
-    transfer.done += chunk.length;
-    return chunk;
-  }
+  opened(): void {}
 
-  #write(message: object): void {
-    this.#stream ??= this.#open();
-    this.#stream.write(message);
-  }
+  losing(): void {}
 
-  #open(): ClientDuplexStream<object, BulkResponse> {
-    this.#channel ??= openChannel(this.address);
-    const definition = cacheService.Bulk!;
-    const stream = this.#channel.makeBidiStreamRequest<object, BulkResponse>(
-      definition.path,
-      definition.requestSerialize,
-      definition.responseDeserialize as (bytes: Buffer) => BulkResponse,
-    );
-    const lose = (error: LarderError): void => {
-      if (stream === this.#stream) this.#drop(error);
-    };
-    stream.on('data', (response: BulkResponse) => {
-      if (stream === this.#stream) this.#receive(response);
-    });
-    stream.on('error', (error: ServiceError) => lose(fromServiceError(error, this.node, undefined)));
-    stream.on('end', () =>
-      lose(new LarderError('UNAVAILABLE', `node ${this.node} ended the transfer of large values`)),
-    );
-    return stream;
-  }
-
-  #receive(response: BulkResponse): void {
-    const transfer = this.#transfers.get(response.transfer);
-    if (!transfer) return;
-    if (response.reply) this.#finish(transfer, response.reply);
-    else if (transfer.call.value) this.#write({ transfer: transfer.id, chunk: this.#nextChunk(transfer) });
-    else this.#receiveChunk(transfer, response);
-  }
-
-  #receiveChunk(transfer: Transfer, response: BulkResponse): void {
-    transfer.received ??= Buffer.allocUnsafe(response.valueBytes);
-    if (transfer.done + response.chunk.length > transfer.received.length) {
-      this.#drop(new LarderError('INTERNAL', `node ${this.node} sent more bytes than it announced`));
-      return;
-    }
-    transfer.done += response.chunk.copy(transfer.received, transfer.done);
-    if (transfer.done < transfer.received.length) {
-      this.#write({ transfer: transfer.id });
-    } else {
-      this.#settle(transfer, transfer.facts);
-    }
-  }
-
-  /** The node's last word: a miss, a failure, or the version of a write. */
-  #finish(transfer: Transfer, reply: BulkReply): void {
-    const { call } = transfer;
-    if (reply.failure) {
-      this.#end(transfer);
-      if (!call.settled) this.onFailure(call, failureToError(reply.failure));
-      return;
-    }
-    this.#settle(transfer, factsOf(reply));
-  }
-
-  #settle(transfer: Transfer, facts: BulkFacts): void {
-    const { call, received } = transfer;
-    this.#end(transfer);
+  received(message: Buffer): void {
+    this.#link.ready();
     try {
-      call.resolve(call.answer.readBulk?.(received, facts, call));
+      this.#receive(message);
     } catch (error) {
-      call.reject(new LarderError('CODEC', `the value cannot be decoded: ${String(error)}`, { cause: error }));
-    }
-  }
-
-  #end(transfer: Transfer): void {
-    this.#transfers.delete(transfer.id);
-    let next = this.#waiting.shift();
-    while (next?.settled) next = this.#waiting.shift();
-    if (next) this.#begin(next);
-  }
-
-  #sweep(): void {
-    const nowMs = this.clock.monotonicMs();
-    for (const transfer of [...this.#transfers.values()]) {
-      if (!transfer.call.settled && transfer.call.deadlineMs > nowMs) continue;
-      this.#write({ transfer: transfer.id, cancel: true });
-      transfer.call.reject(
-        new LarderError('TIMEOUT', `node ${this.node} did not transfer the value in time`, {
-          outcome: transfer.call.outcomeIfLost,
+      const { reason } = toLarderError(error);
+      this.#link.lose(
+        new LarderError('INTERNAL', `node ${this.node} does not keep to the protocol of Bulk: ${reason}`, {
           node: this.node,
+          cause: error,
         }),
       );
-      this.#end(transfer);
     }
-    if (this.inFlight > 0) return;
-    this.#sweeper?.cancel();
-    this.#sweeper = undefined;
   }
 
-  #drop(error: LarderError): void {
-    const stream = this.#stream;
-    this.#stream = undefined;
-    stream?.on('error', () => {});
-    stream?.cancel();
-    this.#channel?.close();
-    this.#channel = undefined;
-    this.#sweeper?.cancel();
-    this.#sweeper = undefined;
-    const lost = [...this.#transfers.values()].map((transfer) => transfer.call);
-    this.#transfers.clear();
-    for (let call = this.#waiting.shift(); call; call = this.#waiting.shift()) lost.push(call);
-    for (const call of lost) {
-      if (call.settled) continue;
-      const code = error.code === 'CLOSED' ? 'CLOSED' : 'UNAVAILABLE';
-      this.onFailure(
-        call,
-        new LarderError(code, error.reason, { outcome: call.outcomeIfLost, node: this.node, cause: error }),
-      );
+  lost(error: LarderError): void {
+    for (const call of this.#takeAll()) if (!call.settled) this.events.callLost(call, error);
+    if (this.#isRetired) this.close();
+  }
+
+  #admit(call: Call, facts: BulkFacts | undefined): void {
+    this.#sweeper.start();
+    this.#pendingBytes += call.value?.length ?? 0;
+    if (this.#transfers.size < TRANSFERS_MAX) {
+      this.#begin(call, facts);
+    } else if (this.#waiting.push(call)) {
+      if (facts) this.#factsOfWaiting.set(call, facts);
+    } else {
+      this.#forget(call);
+      const message = `more than ${WAITING_MAX} large values are waiting for node ${this.node}`;
+      call.reject(new LarderError('BUSY', message, { outcome: call.outcomeIfLost, node: this.node }));
     }
+  }
+
+  #begin(call: Call, facts: BulkFacts | undefined): void {
+    const transfer = new BulkTransfer(this.#nextId++, call, facts);
+    this.#transfers.set(transfer.id, transfer);
+    call.carrier = this;
+    call.frame = 0;
+    const leftMs = Math.max(1, Math.ceil(call.deadlineMs - this.options.clock.monotonicMs()));
+    this.#write(transfer, transfer.begin(leftMs));
+  }
+
+  #write(transfer: BulkTransfer, message: Buffer): void {
+    if (transfer.isComplete) transfer.call.frame = 1;
+    this.#link.stream?.write(message);
+  }
+
+  #receive(message: Buffer): void {
+    const response = decodeResponse(message);
+    const { reply } = response;
+    const transfer = this.#transfers.get(response.transfer);
+    // One that was cancelled: its last answer was on its way.
+    if (transfer === undefined) return;
+    if (transfer.call.settled) this.#cancel(transfer);
+    else if (reply) this.#receiveReply(transfer, response, reply);
+    else this.#step(transfer, response);
+  }
+
+  /** A read's first chunk comes with what is known of the value; else a reply is the node's last word. */
+  #receiveReply(transfer: BulkTransfer, response: BulkResponse, reply: BulkReply): void {
+    if (reply.failure) {
+      this.#end(transfer);
+      this.events.callFailed(transfer.call, nodeError(transfer.call, failureToError(reply.failure), this.node));
+      return;
+    }
+    transfer.facts = factsOf(reply);
+    if (!transfer.isWrite && reply.found) this.#step(transfer, response);
+    else this.#settle(transfer);
+  }
+
+  #step(transfer: BulkTransfer, response: BulkResponse): void {
+    const next = transfer.step(response);
+    if (next) this.#write(transfer, next);
+    else this.#settle(transfer);
+  }
+
+  #cancel(transfer: BulkTransfer): void {
+    this.#link.stream?.write(transfer.cancel());
+    this.#end(transfer);
+  }
+
+  #settle(transfer: BulkTransfer): void {
+    const { call, facts, received } = transfer;
+    this.#end(transfer);
+    let value: unknown;
+    try {
+      value = call.answer.readBulk?.(received, facts, call);
+    } catch (error) {
+      call.reject(decodeError(call, error));
+      return;
+    }
+    call.resolve(value);
+  }
+
+  #end(transfer: BulkTransfer): void {
+    this.#transfers.delete(transfer.id);
+    this.#forget(transfer.call);
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      if (!next.settled) {
+        this.#begin(next, this.#factsOfWaiting.get(next));
+        return;
+      }
+      this.#forget(next);
+    }
+    if (this.#isRetired) this.#closeWhenDone();
+  }
+
+  #forget(call: Call): void {
+    this.#pendingBytes -= call.value?.length ?? 0;
+  }
+
+  #takeAll(): Call[] {
+    const calls = [...this.#transfers.values()].map((transfer) => transfer.call);
+    this.#transfers.clear();
+    calls.push(...this.#waiting.takeAll());
+    this.#pendingBytes = 0;
+    return calls;
+  }
+
+  #closeWhenDone(): void {
+    if (this.unsettled === 0) this.close();
+  }
+
+  #sweep(nowMs: number): boolean {
+    this.#waiting.removeIf((call) => {
+      const isToGo = call.settled || call.deadlineMs <= nowMs;
+      if (!isToGo) return false;
+      this.#forget(call);
+      call.reject(this.#timeout(call));
+      return true;
+    });
+    for (const transfer of [...this.#transfers.values()]) {
+      const { call } = transfer;
+      if (!call.settled && call.deadlineMs > nowMs) continue;
+      call.reject(this.#timeout(call));
+      this.#cancel(transfer);
+    }
+    return this.unsettled > 0;
+  }
+
+  #timeout(call: Call): LarderError {
+    return timeoutError(call, this.node, call.timeoutMs || this.options.timeoutMs);
   }
 }

@@ -1,76 +1,82 @@
 import type { Client as GrpcClient } from '@grpc/grpc-js';
-import { adminService, type ClientView, checkedView, SESSION_VALUE_BYTES_MAX } from '@larder/proto';
+import { adminService, type ClientView, LarderError } from '@larder/proto';
 import { BulkConnection } from './bulk-connection.js';
-import type { Call } from './call.js';
+import type { BulkFacts, Call } from './call.js';
 import { callUnary, openChannel } from './channel.js';
-import { SessionConnection, type SessionEvents, type SessionOptions } from './session-connection.js';
+import { type ConnectionEvents, SessionConnection, type SessionOptions } from './session-connection.js';
+import { requestView } from './view-request.js';
 
-/** Everything between this client and one node: the session, and, once needed, Bulk and unary calls. */
+/** Everything between this client and one node: the session, Bulk and unary calls, each made when it is first needed. */
 export class NodeConnection {
-  readonly session: SessionConnection;
-  readonly #bulk: BulkConnection;
+  #session: SessionConnection | undefined;
+  #bulk: BulkConnection | undefined;
   #unary: GrpcClient | undefined;
+  #isClosed = false;
+  #isRetired = false;
 
   constructor(
     readonly node: string,
     readonly address: string,
     readonly options: SessionOptions,
-    events: SessionEvents,
-  ) {
-    this.session = new SessionConnection(node, address, options, events);
-    this.#bulk = new BulkConnection(node, address, options.clock, (call, error) => events.callFailed(call, error));
-  }
+    readonly events: ConnectionEvents,
+  ) {}
 
-  get inFlight(): number {
-    return this.session.inFlight + this.#bulk.inFlight;
+  /** Calls that somebody waits for. */
+  get unsettled(): number {
+    return (this.#session?.unsettled ?? 0) + (this.#bulk?.unsettled ?? 0);
   }
 
   /** Sends the call whose key was just encoded into `keyScratch`. */
   submit(call: Call, keyBytes: number): void {
-    if (call.value !== undefined && call.value.length > SESSION_VALUE_BYTES_MAX) this.submitBulk(call);
-    else this.session.submit(call, keyBytes);
-  }
-
-  submitBulk(call: Call): void {
-    if (call.deadlineMs === 0) {
-      call.deadlineMs = this.options.clock.monotonicMs() + (call.timeoutMs || this.options.timeoutMs);
-    }
-    this.#bulk.submit(call);
+    this.#session ??= this.#openSession();
+    this.#session.submit(call, keyBytes);
   }
 
   fetchView(timeoutMs: number): Promise<ClientView> {
-    this.#unary ??= openChannel(this.address);
-    return fetchViewFrom(this.#unary, this.address, this.options.clock.wallMs() + timeoutMs);
+    return requestView(this.#unaryChannel(), this.address, this.options.clock.wallMs() + timeoutMs);
   }
 
   fetchStatistics<Statistics>(timeoutMs: number): Promise<Statistics> {
-    this.#unary ??= openChannel(this.address);
     const deadlineMs = this.options.clock.wallMs() + timeoutMs;
-    return callUnary(this.#unary, 'GetStatistics', {}, deadlineMs, this.node, adminService);
+    return callUnary(this.#unaryChannel(), 'GetStatistics', {}, deadlineMs, this.node, adminService);
+  }
+
+  /** Gives back the calls that have not been sent: another node may own their keys now. */
+  releaseWaiting(): void {
+    this.#session?.releaseWaiting();
+  }
+
+  /** Takes no more calls and closes when those in flight are answered. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#session?.retire();
+    this.#bulk?.retire();
+    this.#unary?.close();
   }
 
   close(): void {
-    this.session.close();
-    this.#bulk.close();
+    this.#isClosed = true;
+    this.#session?.close();
+    this.#bulk?.close();
     this.#unary?.close();
   }
-}
 
-/** Asks an address for the view, on a channel of its own. */
-export async function fetchViewOnce(address: string, deadlineMs: number): Promise<ClientView> {
-  const channel = openChannel(address);
-  try {
-    return await fetchViewFrom(channel, address, deadlineMs);
-  } finally {
-    channel.close();
+  #openSession(): SessionConnection {
+    return new SessionConnection(this.node, this.address, this.options, this.events, this.#submitBulk);
   }
-}
 
-interface ViewResponse {
-  readonly view: { version: number; nodes: { id: string; address: string }[]; owners: number[] };
-}
+  readonly #submitBulk = (call: Call, facts?: BulkFacts): void => {
+    if (this.#isRetired) {
+      this.events.callMisplaced(call);
+      return;
+    }
+    this.#bulk ??= new BulkConnection(this.node, this.address, this.options, this.events);
+    this.#bulk.submit(call, facts);
+  };
 
-async function fetchViewFrom(channel: GrpcClient, node: string, deadlineMs: number): Promise<ClientView> {
-  const response = await callUnary<ViewResponse>(channel, 'GetView', {}, deadlineMs, node);
-  return checkedView(response.view);
+  #unaryChannel(): GrpcClient {
+    if (this.#isClosed) throw new LarderError('CLOSED', 'the client was closed');
+    this.#unary ??= openChannel(this.address);
+    return this.#unary;
+  }
 }

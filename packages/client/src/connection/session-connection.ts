@@ -1,40 +1,61 @@
-import type { ClientDuplexStream, Client as GrpcClient, ServiceError } from '@grpc/grpc-js';
-import { Backoff, BoundedQueue, type Clock, type Random, type Timer } from '@larder/base';
+import type { Clock, Random } from '@larder/base';
 import {
   type ClientView,
   cacheService,
   LarderError,
+  OperationKind,
   PROTOCOL_VERSION,
-  ResponseItem,
   SESSION_OPERATIONS_MAX,
-  SessionResponseReader,
+  SESSION_VALUE_BYTES_MAX,
+  type SessionResponseReader,
   toLarderError,
 } from '@larder/proto';
 import { encodeKey, keyScratch } from '../keys.js';
-import type { Call } from './call.js';
-import { fromServiceError, openChannel } from './channel.js';
+import type { BulkFacts, Call, Carrier } from './call.js';
+import {
+  closedError,
+  decodeError,
+  lostError,
+  nodeError,
+  PENDING_BYTES_MAX,
+  pendingBytesError,
+  timeoutError,
+} from './call-errors.js';
+import { Inbox, type InboxOwner } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { Slots } from './slots.js';
+import { type LinkOwner, type LinkStream, StreamLink } from './stream-link.js';
+import { Sweeper } from './sweeper.js';
+import { WaitingCalls } from './waiting-calls.js';
 
 /**
- * All operations between this client and one node: a single stream. Calls of one turn leave as a frame; of a frame of
- * replies only a slice is resolved before the event loop gets its turn, so that the calls which those callers make next
- * are on their way while the rest is still being resolved, and client and node work at the same time instead of in
- * turns (transport study, section 1: twice the throughput).
+ * All operations between this client and one node: a single stream. Calls of one turn leave as a frame (outbox.ts), replies
+ * are handled in slices (inbox.ts).
  *
- * A stream that breaks fails its calls with UNAVAILABLE; the next call after a back-off opens another.
+ * Nothing but `hello` is sent before the node has answered it, so that calls to a node that is not there have certainly
+ * not been applied. What cannot be sent waits: for the node's first word, for a slot, for room in the outbox.
+ *
+ * A stream that breaks fails the writes that were under way (`unknown`) and hands the reads back (`callLost`). While the
+ * node is away writes fail at once; reads wait for it until their deadline, during the first AWAIT_RETURN_MS: long
+ * enough for a restart, and afterwards a node that stays away costs its callers no time.
  */
 
-/** Replies resolved before yielding: a quarter of what is outstanding, within these. Measured in the study. */
+/** Replies handled before yielding: a quarter of what is outstanding, within these. Measured in the study. */
 const SLICE_REPLIES_MIN = 32;
 const SLICE_REPLIES_MAX = 256;
-/** Calls that wait for a slot. At the bound: BUSY. */
+/** At the bound: BUSY. */
 const WAITING_CALLS_MAX = 1_000_000;
 /** How late a timeout may be noticed. */
 const SWEEP_PERIOD_MS = 20;
-/** Calls are waiting and the node has said nothing at all for so long: the connection is dead, whatever TCP thinks. */
+const AWAIT_RETURN_MS = 5_000;
+/** Answers are overdue and the node has said nothing at all for so long: the connection is dead, whatever TCP thinks. */
 const SILENCE_MS_MAX = 5_000;
-const RECONNECT = { firstMs: 50, maxMs: 2_000, jitter: 0.5 };
+/** How often overdue answers are looked for again. */
+const OVERDUE_PERIOD_MS = 500;
+/** An answer that is later than this will not come. Its slot cannot be used again while the stream lives. */
+const ABANDONED_MS = 10_000;
+/** So many abandoned slots are worth a new stream. */
+const ABANDONED_MAX = SESSION_OPERATIONS_MAX / 2;
 
 export interface SessionOptions {
   readonly clientName: string;
@@ -43,279 +64,334 @@ export interface SessionOptions {
   readonly random: Random;
 }
 
-/** What a session tells its client. */
-export interface SessionEvents {
+/** What connections tell their client. */
+export interface ConnectionEvents {
   viewReceived(view: ClientView): void;
-  /** The call failed at the node; not called for calls that were settled meanwhile. */
+  /** The node answered with a failure. */
   callFailed(call: Call, error: LarderError): void;
-  /** The value is too large for the session and must be fetched by Bulk. */
-  callNeedsBulk(call: Call): void;
-  connectionLost(node: string, error: LarderError): void;
+  /** The connection broke before the node answered. */
+  callLost(call: Call, error: LarderError): void;
+  /** The call waits, unsent, for a node that may not own its key any more. */
+  callMisplaced(call: Call): void;
+  /** Also for each attempt that fails; `isFirst` once, until `connectionReady`. */
+  connectionLost(node: string, error: LarderError, isFirst: boolean): void;
   connectionReady(node: string): void;
 }
 
-export class SessionConnection {
+export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
+  readonly #link: StreamLink;
   readonly #slots = new Slots(SESSION_OPERATIONS_MAX);
-  readonly #waiting = new BoundedQueue<Call>(WAITING_CALLS_MAX);
-  readonly #outbox = new Outbox(() => this.#stream);
-  readonly #reader = new SessionResponseReader();
-  readonly #frames = new BoundedQueue<Buffer>(1_000_000);
+  readonly #waiting = new WaitingCalls(WAITING_CALLS_MAX);
+  readonly #outbox = new Outbox(() => this.#sendWaiting());
+  readonly #inbox = new Inbox(this);
+  readonly #sweeper: Sweeper;
+  /** Handles that this stream knows. */
   readonly #opened = new Set<number>();
-  readonly #backoff: Backoff;
-  #channel: GrpcClient | undefined;
-  #stream: ClientDuplexStream<Buffer, Buffer> | undefined;
-  #frameOpen = false;
-  #sliceScheduled = false;
-  #sweeper: Timer | undefined;
+  #isReady = false;
+  #isRetired = false;
   #nowMs = 0;
   #heardMs = 0;
-  #retryAtMs = 0;
-  #lost: LarderError | undefined;
-  #closed = false;
+  /** When the next call is due, or earlier. */
+  #dueMs = Number.POSITIVE_INFINITY;
+  /** Of values in slots and waiting. */
+  #pendingBytes = 0;
 
   constructor(
     readonly node: string,
     readonly address: string,
     readonly options: SessionOptions,
-    readonly events: SessionEvents,
+    readonly events: ConnectionEvents,
+    /** Takes calls whose value is too large for the session. */
+    readonly sendBulk: (call: Call, facts?: BulkFacts) => void,
   ) {
-    this.#backoff = new Backoff(RECONNECT, options.random);
+    const { clock, random } = options;
+    const { path } = cacheService.Session!;
+    this.#link = new StreamLink({ node, address, path, clock, random, reopens: true }, this);
+    this.#sweeper = new Sweeper(clock, SWEEP_PERIOD_MS, (nowMs) => this.#sweep(nowMs));
   }
 
-  get inFlight(): number {
-    return this.#slots.used + this.#waiting.length;
+  /** Calls that somebody waits for. */
+  get unsettled(): number {
+    return this.#slots.unsettled + this.#waiting.length;
+  }
+
+  hasSent(frame: number): boolean {
+    return this.#outbox.hasSent(frame);
+  }
+
+  willSend(): boolean {
+    return true;
   }
 
   /** Sends the call whose key was just encoded into `keyScratch`. */
   submit(call: Call, keyBytes: number): void {
-    if (!this.#outbox.scheduled) this.#nowMs = this.options.clock.monotonicMs();
-    if (call.deadlineMs === 0) call.deadlineMs = this.#nowMs + (call.timeoutMs || this.options.timeoutMs);
-    if (!this.#ready()) {
-      this.events.callFailed(call, this.#unavailable(call));
-      return;
+    if (this.#outbox.writer.at === 0) this.#nowMs = this.options.clock.monotonicMs();
+    let { timeoutMs } = call;
+    if (call.deadlineMs === 0) call.deadlineMs = this.#nowMs + (timeoutMs || this.options.timeoutMs);
+    else timeoutMs = this.#leftMs(call);
+    if (!this.#sweeper.isRunning) this.#sweeper.start();
+    if (call.deadlineMs < this.#dueMs) this.#dueMs = call.deadlineMs;
+    if (call.value !== undefined && !this.#admitValue(call, call.value.length)) return;
+    if (this.#isReady && this.#waiting.length === 0 && !this.#outbox.isFull && !isLarge(call)) {
+      const slot = this.#slots.take(call);
+      if (slot >= 0) {
+        this.#send(call, slot, keyBytes, timeoutMs);
+        return;
+      }
     }
-    if (this.#sweeper === undefined) this.#startSweeping();
-    const slot = this.#slots.take(call);
-    if (slot < 0) this.#enqueue(call);
-    else this.#send(call, slot, keyBytes);
+    this.#submitLater(call);
+  }
+
+  /** Gives back the calls that have not been sent. */
+  releaseWaiting(): void {
+    for (const call of this.#waiting.takeAll()) {
+      this.#forgetValue(call);
+      this.events.callMisplaced(call);
+    }
+  }
+
+  /** The view does not name this node any more: takes no more calls and ends when the last one is answered. */
+  retire(): void {
+    this.#isRetired = true;
+    this.releaseWaiting();
+    this.#closeWhenDone();
   }
 
   /** Ends the stream at once. Calls in flight fail with CLOSED. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#drop(new LarderError('CLOSED', 'the client was closed', { node: this.node }));
-    this.#sweeper?.cancel();
-    this.#sweeper = undefined;
+    this.#isReady = false;
+    this.#sweeper.stop();
+    this.#link.close();
+    const calls = [...this.#slots.releaseAll(), ...this.#waiting.takeAll()];
+    for (const call of calls) if (!call.settled) call.reject(closedError(call));
+    this.#forgetStream();
   }
 
-  #send(call: Call, slot: number, keyBytes: number): void {
-    const { cache } = call;
-    const writer = this.#outbox.writer;
-    if (!this.#opened.has(cache.handle)) {
-      this.#opened.add(cache.handle);
-      writer.open(cache.handle, cache.name);
-    }
-    call.sent = true;
-    call.attempts++;
-    call.node = this.node;
-    writer.operation(slot, call.kind, cache.handle, keyScratch, keyBytes, call.value, call.ttlMs, call.timeoutMs);
+  // LinkOwner
+
+  opened(stream: LinkStream): void {
+    this.#outbox.reset(stream);
+    this.#inbox.reset(stream);
+    this.#outbox.writer.hello(PROTOCOL_VERSION, this.options.clientName, this.options.timeoutMs);
     this.#outbox.appended();
   }
 
-  #enqueue(call: Call): void {
-    if (this.#waiting.push(call)) return;
-    this.events.callFailed(
-      call,
-      new LarderError('BUSY', `more than ${WAITING_CALLS_MAX} calls are waiting for node ${this.node}`, {
-        outcome: call.isWrite ? 'not-applied' : undefined,
+  received(frame: Buffer): void {
+    this.#heardMs = this.options.clock.monotonicMs();
+    this.#inbox.receive(frame);
+  }
+
+  losing(): void {
+    this.#inbox.finish();
+  }
+
+  lost(error: LarderError, isFirst: boolean): void {
+    this.#isReady = false;
+    this.#nowMs = this.options.clock.monotonicMs();
+    const sent = this.#slots.releaseAll();
+    for (const call of sent) this.#forgetValue(call);
+    for (const call of sent) if (!call.settled) this.events.callLost(call, error);
+    this.#waiting.removeIf((call) => !this.#staysWaiting(call));
+    this.#forgetStream();
+    if (this.#isRetired) this.close();
+    else this.events.connectionLost(this.node, error, isFirst);
+  }
+
+  // InboxOwner
+
+  repliesMax(): number {
+    return Math.min(SLICE_REPLIES_MAX, Math.max(SLICE_REPLIES_MIN, this.#slots.used >>> 2));
+  }
+
+  reply(reader: SessionResponseReader): void {
+    const call = this.#slots.release(reader.id);
+    if (call === undefined) {
+      throw new LarderError('INTERNAL', `it answered operation ${reader.id}, which is not in flight`);
+    }
+    if (call.value !== undefined) this.#pendingBytes -= call.value.length;
+    if (call.settled) return;
+    if (reader.failure !== undefined) this.events.callFailed(call, nodeError(call, reader.failure, this.node));
+    else if (reader.bulkBytes > 0 && isRead(call)) this.sendBulk(call, factsOf(reader));
+    else answerCall(call, reader);
+  }
+
+  view(view: ClientView): void {
+    const wasLost = this.#link.lastError !== undefined;
+    this.#link.ready();
+    this.#isReady = this.#link.phase === 'ready';
+    if (wasLost) this.events.connectionReady(this.node);
+    this.events.viewReceived(view);
+  }
+
+  sliceDone(): void {
+    if (this.#waiting.length > 0) this.#sendWaiting();
+    if (this.#isRetired) this.#closeWhenDone();
+  }
+
+  malformed(error: Error): void {
+    const { reason } = toLarderError(error);
+    this.#link.lose(
+      new LarderError('INTERNAL', `node ${this.node} does not keep to the protocol: ${reason}`, {
         node: this.node,
+        cause: error,
       }),
     );
   }
 
+  #send(call: Call, slot: number, keyBytes: number, timeoutMs: number): void {
+    const { cache } = call;
+    const outbox = this.#outbox;
+    const { writer } = outbox;
+    if (!this.#opened.has(cache.handle)) {
+      this.#opened.add(cache.handle);
+      writer.open(cache.handle, cache.name);
+    }
+    call.carrier = this;
+    call.frame = outbox.frame;
+    writer.operation(slot, call.kind, cache.handle, keyScratch, keyBytes, call.value, call.ttlMs, timeoutMs);
+    outbox.appended();
+  }
+
+  #submitLater(call: Call): void {
+    this.#link.open();
+    if (this.#link.phase === 'closed') {
+      this.#refuse(call, closedError(call));
+    } else if (this.#isReady && this.#waiting.length === 0 && isLarge(call)) {
+      this.#forgetValue(call);
+      this.sendBulk(call);
+    } else if (this.#link.lastError !== undefined && !this.#mayAwaitReturn(call)) {
+      this.#refuse(call, this.#unreachable(call));
+    } else if (!this.#waiting.push(call)) {
+      const message = `more than ${WAITING_CALLS_MAX} calls are waiting for node ${this.node}`;
+      this.#refuse(call, new LarderError('BUSY', message, { outcome: call.outcomeIfLost, node: this.node }));
+    }
+  }
+
   #sendWaiting(): void {
-    while (this.#waiting.length > 0) {
-      const call = this.#waiting.peek() as Call;
-      if (!call.settled) {
+    if (!this.#isReady) return;
+    this.#nowMs = this.options.clock.monotonicMs();
+    for (let call = this.#waiting.peek(); call && !this.#outbox.isFull; call = this.#waiting.peek()) {
+      if (call.settled) {
+        this.#forgetValue(call);
+      } else if (isLarge(call)) {
+        this.#forgetValue(call);
+        this.sendBulk(call);
+      } else {
         const slot = this.#slots.take(call);
         if (slot < 0) return;
-        this.#send(call, slot, encodeKey(call.key));
+        this.#send(call, slot, encodeKey(call.key), this.#leftMs(call));
       }
       this.#waiting.shift();
     }
   }
 
-  /** Makes sure that there is a stream, unless the last one broke a moment ago. */
-  #ready(): boolean {
-    if (this.#stream) return true;
-    if (this.#closed || this.#nowMs < this.#retryAtMs) return false;
-    this.#open();
+  #leftMs(call: Call): number {
+    return Math.max(1, Math.ceil(call.deadlineMs - this.#nowMs));
+  }
+
+  #admitValue(call: Call, valueBytes: number): boolean {
+    if (this.#pendingBytes + valueBytes > PENDING_BYTES_MAX) {
+      call.reject(pendingBytesError(call, this.node));
+      return false;
+    }
+    this.#pendingBytes += valueBytes;
     return true;
   }
 
-  #open(): void {
-    this.#channel ??= openChannel(this.address);
-    const definition = cacheService.Session!;
-    const stream = this.#channel.makeBidiStreamRequest<Buffer, Buffer>(
-      definition.path,
-      definition.requestSerialize as (frame: Buffer) => Buffer,
-      definition.responseDeserialize as (frame: Buffer) => Buffer,
-    );
-    this.#stream = stream;
-    this.#heardMs = this.#nowMs;
-    stream.on('data', (frame: Buffer) => {
-      if (stream === this.#stream) this.#receive(frame);
-    });
-    stream.on('error', (error: ServiceError) => {
-      if (stream === this.#stream) this.#lose(fromServiceError(error, this.node, undefined));
-    });
-    stream.on('end', () => {
-      if (stream !== this.#stream) return;
-      this.#lose(new LarderError('UNAVAILABLE', `node ${this.node} ended the session`, { node: this.node }));
-    });
-    this.#outbox.writer.hello(PROTOCOL_VERSION, this.options.clientName, this.options.timeoutMs);
+  #forgetValue(call: Call): void {
+    if (call.value !== undefined) this.#pendingBytes -= call.value.length;
   }
 
-  #receive(frame: Buffer): void {
-    if (!this.#frames.push(frame)) {
-      this.#lose(new LarderError('INTERNAL', `node ${this.node} sent more frames than can be kept`));
-      return;
-    }
-    if (!this.#sliceScheduled) this.#runSlice();
+  #refuse(call: Call, error: LarderError): void {
+    this.#forgetValue(call);
+    call.reject(error);
   }
 
-  readonly #runSlice = (): void => {
-    this.#sliceScheduled = false;
-    this.#nowMs = this.#heardMs = this.options.clock.monotonicMs();
-    try {
-      if (this.#handleSlice()) {
-        this.#sliceScheduled = true;
-        setImmediate(this.#runSlice);
-      }
-      if (this.#waiting.length > 0) this.#sendWaiting();
-    } catch (error) {
-      this.#lose(toLarderError(error));
-    }
-  };
-
-  /** Returns whether there is more. */
-  #handleSlice(): boolean {
-    const repliesMax = Math.min(SLICE_REPLIES_MAX, Math.max(SLICE_REPLIES_MIN, this.#slots.used >>> 2));
-    for (let replies = 0; replies < repliesMax; ) {
-      if (!this.#frameOpen && !this.#openFrame()) return false;
-      const item = this.#reader.next();
-      if (item === ResponseItem.reply) {
-        replies++;
-        this.#answer();
-      } else if (item === ResponseItem.view) {
-        this.#greeted();
-      } else {
-        this.#frameOpen = false;
-      }
-    }
-    return true;
+  /** Of calls that had not been sent when the connection broke. */
+  #staysWaiting(call: Call): boolean {
+    if (!call.settled && !this.#isRetired && this.#mayAwaitReturn(call)) return true;
+    this.#forgetValue(call);
+    if (call.settled) return false;
+    if (this.#isRetired) this.events.callMisplaced(call);
+    else call.reject(this.#unreachable(call));
+    return false;
   }
 
-  #openFrame(): boolean {
-    const frame = this.#frames.shift();
-    if (!frame) return false;
-    this.#reader.reset(frame);
-    this.#frameOpen = true;
-    return true;
+  #mayAwaitReturn(call: Call): boolean {
+    const { lastError, lostAtMs } = this.#link;
+    return !call.isWrite && lastError?.retryable === true && this.#nowMs - lostAtMs < AWAIT_RETURN_MS;
   }
 
-  #answer(): void {
-    const reader = this.#reader;
-    const call = this.#slots.release(reader.id);
-    if (!call) {
-      throw new LarderError('INTERNAL', `node ${this.node} answered operation ${reader.id}, which is not in flight`);
-    }
-    if (call.settled) return;
-    if (reader.failure) {
-      this.events.callFailed(call, withNode(reader.failure, this.node));
-    } else if (reader.bulkBytes > 0) {
-      this.events.callNeedsBulk(call);
-    } else {
-      answerCall(call, reader);
-    }
+  #unreachable(call: Call): LarderError {
+    const { lastError } = this.#link;
+    return lostError(call, lastError as LarderError, this.node);
   }
 
-  #greeted(): void {
-    this.#backoff.reset();
-    if (this.#lost) {
-      this.#lost = undefined;
-      this.events.connectionReady(this.node);
-    }
-    this.events.viewReceived(this.#reader.view as ClientView);
-  }
-
-  /** The stream is of no use any more. */
-  #lose(error: LarderError): void {
-    this.#retryAtMs = this.options.clock.monotonicMs() + this.#backoff.nextMs();
-    this.#lost = error;
-    this.#drop(error);
-    this.events.connectionLost(this.node, error);
-  }
-
-  #drop(error: LarderError): void {
-    const stream = this.#stream;
-    this.#stream = undefined;
-    stream?.on('error', () => {});
-    stream?.cancel();
-    this.#channel?.close();
-    this.#channel = undefined;
+  #forgetStream(): void {
+    this.#outbox.reset(undefined);
+    this.#inbox.reset(undefined);
     this.#opened.clear();
-    this.#outbox.reset();
-    this.#frameOpen = false;
-    while (this.#frames.shift()) {}
-    const lost = this.#slots.releaseAll();
-    for (let call = this.#waiting.shift(); call; call = this.#waiting.shift()) lost.push(call);
-    for (const call of lost) {
-      if (!call.settled) this.events.callFailed(call, lostError(call, error, this.node));
-    }
   }
 
-  #unavailable(call: Call): LarderError {
-    if (this.#closed) return new LarderError('CLOSED', 'the client was closed', { outcome: call.outcomeIfLost });
-    const waitMs = Math.ceil(this.#retryAtMs - this.#nowMs);
-    return new LarderError(
-      'UNAVAILABLE',
-      `node ${this.node} at ${this.address} is unreachable, next try in ${waitMs} ms: ${this.#lost?.reason ?? ''}`,
-      { outcome: call.outcomeIfLost, node: this.node, cause: this.#lost },
+  #closeWhenDone(): void {
+    if (this.#slots.used === 0 && this.#waiting.length === 0) this.close();
+  }
+
+  /** Times out what is due; gives the stream up when the node has gone silent. */
+  #sweep(nowMs: number): boolean {
+    this.#nowMs = nowMs;
+    if (nowMs >= this.#dueMs) this.#expire(nowMs);
+    return this.#slots.used + this.#waiting.length > 0;
+  }
+
+  #expire(nowMs: number): void {
+    let overdue = 0;
+    let abandoned = 0;
+    let dueMs = Number.POSITIVE_INFINITY;
+    this.#slots.forEach((call) => {
+      if (call.deadlineMs > nowMs) {
+        dueMs = Math.min(dueMs, call.deadlineMs);
+        return;
+      }
+      overdue++;
+      if (call.deadlineMs + ABANDONED_MS <= nowMs) abandoned++;
+      if (!call.settled) call.reject(timeoutError(call, this.node, call.timeoutMs || this.options.timeoutMs));
+    });
+    this.#waiting.removeIf((call) => {
+      if (!call.settled && call.deadlineMs > nowMs) {
+        dueMs = Math.min(dueMs, call.deadlineMs);
+        return false;
+      }
+      this.#forgetValue(call);
+      if (!call.settled) call.reject(this.#waitedTooLong(call));
+      return true;
+    });
+    this.#dueMs = overdue > 0 ? Math.min(dueMs, nowMs + OVERDUE_PERIOD_MS) : dueMs;
+    if (overdue > 0) this.#giveUpIfDead(nowMs, abandoned);
+  }
+
+  #giveUpIfDead(nowMs: number, abandoned: number): void {
+    const silentMs = nowMs - this.#heardMs;
+    if (silentMs <= SILENCE_MS_MAX && abandoned <= ABANDONED_MAX) return;
+    const what =
+      abandoned > ABANDONED_MAX ? `owes ${abandoned} answers` : `has been silent for ${Math.round(silentMs)} ms`;
+    this.#link.lose(
+      new LarderError('UNAVAILABLE', `node ${this.node} at ${this.address} ${what}`, { node: this.node }),
     );
   }
 
-  #startSweeping(): void {
-    this.#heardMs = this.#nowMs;
-    this.#sweeper = this.options.clock.every(SWEEP_PERIOD_MS, () => this.#sweep());
+  #waitedTooLong(call: Call): LarderError {
+    if (this.#link.lastError !== undefined) return this.#unreachable(call);
+    return timeoutError(call, this.node, call.timeoutMs || this.options.timeoutMs);
   }
+}
 
-  /** Times out what is due; ends the stream when the node has gone silent. */
-  #sweep(): void {
-    this.#nowMs = this.options.clock.monotonicMs();
-    if (this.inFlight === 0) {
-      this.#sweeper?.cancel();
-      this.#sweeper = undefined;
-      return;
-    }
-    this.#slots.forEachDue(this.#nowMs, (call) => call.reject(this.#timeout(call)));
-    for (let call = this.#waiting.peek(); call && call.deadlineMs <= this.#nowMs; call = this.#waiting.peek()) {
-      this.#waiting.shift();
-      call.reject(this.#timeout(call));
-    }
-    if (this.#stream && this.#nowMs - this.#heardMs > SILENCE_MS_MAX) {
-      this.#lose(new LarderError('UNAVAILABLE', `node ${this.node} was silent for ${SILENCE_MS_MAX} ms`));
-    }
-  }
+function isLarge(call: Call): boolean {
+  return call.value !== undefined && call.value.length > SESSION_VALUE_BYTES_MAX;
+}
 
-  #timeout(call: Call): LarderError {
-    const timeoutMs = call.timeoutMs || this.options.timeoutMs;
-    return new LarderError('TIMEOUT', `node ${this.node} did not answer within ${timeoutMs} ms`, {
-      outcome: call.outcomeIfLost,
-      node: this.node,
-    });
-  }
+function isRead(call: Call): boolean {
+  return call.kind === OperationKind.get || call.kind === OperationKind.entry;
 }
 
 /** Settles the call with the success reply that the reader stands at. */
@@ -324,17 +400,13 @@ function answerCall(call: Call, reader: SessionResponseReader): void {
   try {
     value = call.answer.read(reader, call);
   } catch (error) {
-    call.reject(new LarderError('CODEC', `the value cannot be decoded: ${String(error)}`, { cause: error }));
+    call.reject(decodeError(call, error));
     return;
   }
   call.resolve(value);
 }
 
-function withNode(error: LarderError, node: string): LarderError {
-  return new LarderError(error.code, error.reason, { outcome: error.outcome, node, details: error.details });
-}
-
-function lostError(call: Call, error: LarderError, node: string): LarderError {
-  const code = error.code === 'CLOSED' || error.code === 'INCOMPATIBLE' ? error.code : 'UNAVAILABLE';
-  return new LarderError(code, error.reason, { outcome: call.outcomeIfLost, node, cause: error });
+function factsOf(reader: SessionResponseReader): BulkFacts {
+  const { epoch, seq, ttlMs, stale, copies } = reader;
+  return { epoch, seq, ttlMs, stale, copies };
 }

@@ -1,19 +1,34 @@
-import type { ClientView } from '@larder/proto';
+import type { Clock } from '@larder/base';
+import { type ClientView, LarderError, PARTITION_COUNT } from '@larder/proto';
 import { NodeConnection } from '../connection/node-connection.js';
-import type { SessionEvents, SessionOptions } from '../connection/session-connection.js';
+import type { ConnectionEvents, SessionOptions } from '../connection/session-connection.js';
+import { isAddress } from '../endpoints.js';
+import { shownValue } from '../shown-value.js';
 
 /** Sends each partition to its owner by the newest view it was shown; one connection per node of that view. */
+
+/** Nodes that disagree under the same version, as during a change of their static lists, turn the client round no faster. */
+const SAME_VERSION_PAUSE_MS = 1_000;
+
 export class Router {
   #view: ClientView;
-  #connections: NodeConnection[] = [];
+  #adoptedMs: number;
+  #connections: readonly NodeConnection[] = [];
+  /** Of nodes that the view has dropped, while calls are still under way there. */
+  #retired: readonly NodeConnection[] = [];
+  readonly #clock: Clock;
 
+  /** Throws INTERNAL for a view that cannot be used. */
   constructor(
     view: ClientView,
     readonly options: SessionOptions,
-    readonly events: SessionEvents,
+    readonly events: ConnectionEvents,
   ) {
-    this.#view = view;
+    checkUsable(view);
+    this.#clock = options.clock;
+    this.#adoptedMs = Number.NEGATIVE_INFINITY;
     this.#connections = this.#connectionsFor(view);
+    this.#view = view;
   }
 
   get view(): ClientView {
@@ -24,6 +39,11 @@ export class Router {
     return this.#connections;
   }
 
+  /** Calls that somebody waits for. */
+  get unsettled(): number {
+    return [...this.#connections, ...this.#retired].reduce((sum, connection) => sum + connection.unsettled, 0);
+  }
+
   owner(partition: number): NodeConnection {
     return this.#connections[this.#view.owners[partition]!]!;
   }
@@ -32,20 +52,26 @@ export class Router {
     return this.#connections.find((connection) => connection.node === node);
   }
 
-  /** Takes the view if it is newer, or as new and different. Returns whether it was taken. */
+  /** Takes the view if it is newer, or as new and different. Returns whether it was taken. Throws INTERNAL. */
   adopt(view: ClientView): boolean {
-    if (view.version < this.#view.version || sameView(view, this.#view)) return false;
+    if (view.version < this.#view.version || isSameView(view, this.#view)) return false;
+    const nowMs = this.#clock.monotonicMs();
+    if (view.version === this.#view.version && nowMs - this.#adoptedMs < SAME_VERSION_PAUSE_MS) return false;
+    checkUsable(view);
     const before = this.#connections;
     this.#connections = this.#connectionsFor(view);
     this.#view = view;
-    for (const connection of before) {
-      if (!this.#connections.includes(connection)) connection.close();
-    }
+    this.#adoptedMs = nowMs;
+    const dropped = before.filter((connection) => !this.#connections.includes(connection));
+    this.#retired = [...this.#retired, ...dropped].filter((connection) => connection.unsettled > 0);
+    for (const connection of before) connection.releaseWaiting();
+    for (const connection of dropped) connection.retire();
     return true;
   }
 
   close(): void {
-    for (const connection of this.#connections) connection.close();
+    for (const connection of [...this.#connections, ...this.#retired]) connection.close();
+    this.#retired = [];
   }
 
   #connectionsFor(view: ClientView): NodeConnection[] {
@@ -57,7 +83,20 @@ export class Router {
   }
 }
 
-function sameView(one: ClientView, other: ClientView): boolean {
+/** A node without a partition is no use to a client, and an address that gRPC cannot read would fail at each call. */
+function checkUsable(view: ClientView): void {
+  if (view.nodes.length > PARTITION_COUNT) throw unusable(`it has ${view.nodes.length} nodes`);
+  const names = new Set(view.nodes.map((node) => node.id));
+  if (names.size < view.nodes.length) throw unusable('two nodes have the same id');
+  const lost = view.nodes.find((node) => !isAddress(node.address));
+  if (lost) throw unusable(`the address of node ${shownValue(lost.id)} is ${shownValue(lost.address)}, not host:port`);
+}
+
+function unusable(why: string): LarderError {
+  return new LarderError('INTERNAL', `the cluster's view cannot be used: ${why}`);
+}
+
+function isSameView(one: ClientView, other: ClientView): boolean {
   return (
     one.version === other.version &&
     one.nodes.length === other.nodes.length &&

@@ -1,0 +1,52 @@
+import { LarderError } from '@larder/proto';
+import { shownValue } from '../shown-value.js';
+import type { Call } from './call.js';
+
+/** How calls fail on the client's side. What a failed write left behind is the call's own knowledge. */
+
+/** Values on their way to one node, on its session and, again, on Bulk. At the bound: BUSY. */
+export const PENDING_BYTES_MAX = 256 * 1024 * 1024;
+
+export function closedError(call: Call): LarderError {
+  return new LarderError('CLOSED', 'the client was closed', { outcome: call.outcomeIfLost });
+}
+
+/** The connection of the call broke, or there is none. What the caller can act on is the same: UNAVAILABLE. */
+export function lostError(call: Call, cause: LarderError, node: string): LarderError {
+  const code = cause.code === 'INCOMPATIBLE' || cause.code === 'BUSY' ? cause.code : 'UNAVAILABLE';
+  return new LarderError(code, cause.reason, { outcome: call.outcomeIfLost, node, cause });
+}
+
+export function timeoutError(call: Call, node: string, timeoutMs: number): LarderError {
+  const what = call.carrier === undefined ? 'could not take the call' : 'did not answer';
+  return new LarderError('TIMEOUT', `node ${node} ${what} within ${timeoutMs} ms`, {
+    outcome: call.outcomeIfGivenUp,
+    node,
+  });
+}
+
+export function abortedError(call: Call, reason: unknown): LarderError {
+  return new LarderError('ABORTED', 'the call was aborted by its signal', {
+    outcome: call.outcomeIfGivenUp,
+    cause: reason,
+  });
+}
+
+export function pendingBytesError(call: Call, node: string): LarderError {
+  const message = `more than ${PENDING_BYTES_MAX} bytes of values are waiting for node ${node}`;
+  return new LarderError('BUSY', message, { outcome: call.isWrite ? 'not-applied' : undefined, node });
+}
+
+/** The codec's own words are in the cause only: they may quote the value. */
+export function decodeError(call: Call, thrown: unknown): LarderError {
+  if (thrown instanceof LarderError) return thrown;
+  const message = `the value of key ${shownValue(call.key)} in cache ${call.cache.name} cannot be decoded`;
+  return new LarderError('CODEC', message, { node: call.node, cause: thrown });
+}
+
+/** What a node answered, with its name; `outcome` is for writes, and one that the node does not tell is unknown. */
+export function nodeError(call: Call, error: LarderError, node: string): LarderError {
+  const { code, reason, details } = error;
+  const outcome = call.isWrite ? (error.outcome ?? 'unknown') : undefined;
+  return new LarderError(code, reason, { outcome, node, details });
+}

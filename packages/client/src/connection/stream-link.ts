@@ -1,0 +1,151 @@
+import type { ClientDuplexStream, Client as GrpcClient, ServiceError } from '@grpc/grpc-js';
+import { Backoff, type Clock, type Random, type Timer } from '@larder/base';
+import { LarderError, toLarderError } from '@larder/proto';
+import { fromServiceError, openChannel } from './channel.js';
+
+/**
+ * One stream to one node, opened again whenever it breaks.
+ *
+ *   idle -> connecting -> ready -> resting -> connecting ...      closed, from anywhere and for good
+ *              |_____________________^
+ *
+ * `connecting` lasts until the owner has heard from the node and says `ready`; `resting` is the back-off. Every stream has a
+ * channel of its own, which is closed with it: a broken connection is never taken up again, and no two share one.
+ */
+
+/** From the first SYN to the node's first word. */
+const CONNECT_MS_MAX = 5_000;
+const RECONNECT = { firstMs: 50, maxMs: 2_000, jitter: 0.5 };
+
+export type LinkPhase = 'idle' | 'connecting' | 'ready' | 'resting' | 'closed';
+export type LinkStream = ClientDuplexStream<Buffer, Buffer>;
+
+export interface LinkOwner {
+  /** Bytes written now are the first that the node sees. */
+  opened(stream: LinkStream): void;
+  received(message: Buffer): void;
+  /** The stream is gone, not by `close`. Called before the phase changes, while answers that did arrive may still be read. */
+  losing(): void;
+  /** The phase is `resting` now. `isFirst`: the first time since it was ready, or at all. */
+  lost(error: LarderError, isFirst: boolean): void;
+}
+
+export interface LinkOptions {
+  readonly node: string;
+  readonly address: string;
+  /** Of the gRPC method; its messages travel as bytes. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Whether the link opens itself again after a rest. Otherwise somebody calls `open`. */
+  readonly reopens: boolean;
+}
+
+const identity = (bytes: Buffer): Buffer => bytes;
+
+export class StreamLink {
+  phase: LinkPhase = 'idle';
+  /** Why the last stream was lost; undefined once another is ready. */
+  lastError: LarderError | undefined;
+  /** When the node was lost, for as long as it is. */
+  lostAtMs = 0;
+  /** The end of the rest. */
+  retryAtMs = 0;
+  readonly #backoff: Backoff;
+  #channel: GrpcClient | undefined;
+  #stream: LinkStream | undefined;
+  #timer: Timer | undefined;
+
+  constructor(
+    readonly options: LinkOptions,
+    readonly owner: LinkOwner,
+  ) {
+    this.#backoff = new Backoff(RECONNECT, options.random);
+  }
+
+  get stream(): LinkStream | undefined {
+    return this.#stream;
+  }
+
+  /** Starts to connect; does nothing if it does already, or rests. */
+  open(): void {
+    const rested = this.phase === 'resting' && this.options.clock.monotonicMs() >= this.retryAtMs;
+    if (this.phase === 'idle' || rested) this.#connect();
+  }
+
+  /** The node has answered. */
+  ready(): void {
+    if (this.phase !== 'connecting') return;
+    this.#timer?.cancel();
+    this.#backoff.reset();
+    this.phase = 'ready';
+    this.lastError = undefined;
+  }
+
+  /** The stream is of no use any more. */
+  lose(error: LarderError): void {
+    if (this.phase !== 'connecting' && this.phase !== 'ready') return;
+    const nowMs = this.options.clock.monotonicMs();
+    const restMs = this.#backoff.nextMs();
+    const isFirst = this.lastError === undefined;
+    if (isFirst) this.lostAtMs = nowMs;
+    this.lastError = error;
+    this.retryAtMs = nowMs + restMs;
+    this.phase = 'resting';
+    this.#dropStream();
+    if (this.options.reopens) this.#timer = this.options.clock.after(restMs, () => this.#connect());
+    this.owner.lost(error, isFirst);
+  }
+
+  close(): void {
+    this.phase = 'closed';
+    this.#dropStream();
+  }
+
+  #connect(): void {
+    this.phase = 'connecting';
+    this.#timer?.cancel();
+    this.#timer = this.options.clock.after(CONNECT_MS_MAX, () =>
+      this.lose(this.#unavailable(`did not answer within ${CONNECT_MS_MAX} ms`)),
+    );
+    try {
+      this.#openStream();
+    } catch (error) {
+      this.lose(toLarderError(error, { node: this.options.node }));
+    }
+  }
+
+  #openStream(): void {
+    const { address, path } = this.options;
+    this.#channel = openChannel(address);
+    const stream = this.#channel.makeBidiStreamRequest<Buffer, Buffer>(path, identity, identity);
+    this.#stream = stream;
+    stream.on('data', (message: Buffer) => {
+      if (stream === this.#stream) this.owner.received(message);
+    });
+    // The listener stays when the stream is dropped: an `error` that nobody listens to would end the process.
+    stream.on('error', (error: ServiceError) => this.#ended(stream, fromServiceError(error, this.options.node)));
+    stream.on('end', () => this.#ended(stream, this.#unavailable('ended the stream')));
+    this.owner.opened(stream);
+  }
+
+  #ended(stream: LinkStream, error: LarderError): void {
+    if (stream !== this.#stream) return;
+    this.owner.losing();
+    if (stream === this.#stream) this.lose(error);
+  }
+
+  #dropStream(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#stream?.cancel();
+    this.#stream = undefined;
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+
+  #unavailable(what: string): LarderError {
+    const { node, address } = this.options;
+    return new LarderError('UNAVAILABLE', `node ${node} at ${address} ${what}`, { node });
+  }
+}
