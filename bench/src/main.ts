@@ -12,6 +12,9 @@ interface Bench {
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   get: () => import('./get.js'),
   set: () => import('./set.js'),
+  'hit-ratio': () => import('./hit-ratio.js'),
+  load: () => import('./load.js'),
+  writes: () => import('./writes.js'),
 };
 
 async function main(argv: string[]): Promise<number> {

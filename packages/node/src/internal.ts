@@ -1,6 +1,6 @@
 /** What the simulator and tests of the whole look at. Outside of semantic versioning. */
 export { Member, type MemberHost, type MemberOptions } from './cluster/member.js';
-export { planPlacements } from './cluster/placement-planner.js';
+export { type PlannedPlace, planPlacements } from './cluster/placement-planner.js';
 export { ALL_RULES, type ProtocolRules } from './cluster/protocol-rules.js';
 export { LAN_TIMERS } from './cluster/timers.js';
 export { decodeView, encodeView } from './cluster/view-codec.js';
@@ -27,3 +27,5 @@ export type { Envelope, PeerMessage } from './replication/messages.js';
 export type { CommitSink } from './replication/pending-window.js';
 export type { ReplicatedRecord, RequestId } from './replication/record.js';
 export type { Replicator } from './replication/replicator.js';
+export { createStorage } from './storage/create-storage.js';
+export type { EvictionPolicyName, Storage, StorageCacheOptions, StorageOptions } from './storage/storage.js';
