@@ -1,0 +1,79 @@
+import { cpus, loadavg } from 'node:os';
+import { type CacheStatistics, connect, type Larder } from '@larder/client';
+import { type Cluster, type Postgres, startCluster, startPostgres } from '@larder/test-kit';
+import { fillThings, TABLE } from './things-table.js';
+
+export interface DatabaseSetup {
+  readonly url: string;
+  readonly larder: Larder;
+  /** Of the cache, summed over the nodes. */
+  statistics(cache: string): Promise<CacheStatistics>;
+  stop(): Promise<void>;
+}
+
+export interface DatabaseSetupOptions {
+  readonly nodes: number;
+  readonly rows: number;
+  /** Whether a commit is on disk before it is acknowledged. */
+  readonly durable: boolean;
+  /** Policies of caches on the table, by name; the origin is filled in. */
+  readonly caches: Readonly<Record<string, object>>;
+}
+
+/** A real PostgreSQL with the table, nodes in processes of their own in front of it, and a client of them in this one. */
+export async function setUpDatabase(options: DatabaseSetupOptions): Promise<DatabaseSetup> {
+  const postgres = await startPostgres({
+    durable: options.durable,
+    settings: { shared_buffers: '256MB', max_wal_size: '4GB' },
+  });
+  let cluster: Cluster | undefined;
+  try {
+    await fillThings(postgres.url, options.rows);
+    cluster = await startCluster({ nodes: options.nodes, config: configOf(postgres, options.caches) });
+    const larder = await connect({ endpoints: cluster.endpoints, timeout: '30s' });
+    return {
+      url: postgres.url,
+      larder,
+      statistics: (cache) => sumStatistics(larder, cache),
+      stop: () => stop(larder, cluster, postgres),
+    };
+  } catch (error) {
+    await stop(undefined, cluster, postgres);
+    throw error;
+  }
+}
+
+function configOf(postgres: Postgres, caches: DatabaseSetupOptions['caches']): Record<string, unknown> {
+  const origin = { postgresTable: { table: TABLE, key: 'id' } };
+  return {
+    memory: '512MiB',
+    database: { url: postgres.url },
+    caches: Object.fromEntries(Object.entries(caches).map(([name, policy]) => [name, { origin, ...policy }])),
+  };
+}
+
+async function stop(larder: Larder | undefined, cluster: Cluster | undefined, postgres: Postgres): Promise<void> {
+  await larder?.close();
+  await cluster?.stop();
+  await postgres.stop();
+}
+
+async function sumStatistics(larder: Larder, cache: string): Promise<CacheStatistics> {
+  const nodes = await larder.nodeStatistics();
+  const each = nodes.flatMap((node) => node.caches.filter(({ name }) => name === cache));
+  const total: Record<string, number> = {};
+  for (const statistics of each) {
+    for (const [name, value] of Object.entries(statistics)) total[name] = (total[name] ?? 0) + Number(value);
+  }
+  return { ...(total as unknown as CacheStatistics), name: cache };
+}
+
+export function machine(): object {
+  return {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cpuCount: cpus().length,
+    load: loadavg()[0],
+  };
+}

@@ -1,0 +1,135 @@
+import type { Cache } from '@larder/client';
+import pg from 'pg';
+import { type DatabaseSetup, machine, setUpDatabase } from './database/database-setup.js';
+import { type CallersPlan, type CallersResult, rounded, runCallers, shuffledIds } from './database/run-callers.js';
+import { changedThing, countChanged, fillThings, TABLE, type Thing } from './database/things-table.js';
+import { decimal, flag, integer, parseOptions } from './options.js';
+
+/**
+ * The bench `writes`: rows replaced a second by many concurrent callers. Write-through and plain upserts are
+ * acknowledged when the row is committed. Write-behind is acknowledged before: there each row is written once, so that
+ * nothing coalesces, and the rate at which rows reach the table counts from the first write to the moment when the last
+ * one is there. Afterwards the table is asked whether all that was acknowledged has arrived.
+ */
+const POOL_SIZE = 10;
+const WARM_UP_MS = 500;
+const POLL_MS = 10;
+
+const UPSERT = `
+  INSERT INTO ${TABLE} (id, name, country, population, latitude, longitude, tags) VALUES ($1, $2, $3, $4, $5, $6, $7)
+  ON CONFLICT (id) DO UPDATE SET name = excluded.name, country = excluded.country, population = excluded.population,
+    latitude = excluded.latitude, longitude = excluded.longitude, tags = excluded.tags`;
+
+const CACHES = {
+  through: { write: 'through', memory: '192MiB' },
+  behind: {
+    write: 'behind',
+    memory: '256MiB',
+    writeBehind: { maxPending: 1_000_000, maxPendingBytes: '200MiB' },
+  },
+};
+
+export async function run(argv: string[]): Promise<object> {
+  const options = parseOptions(argv, {
+    seconds: decimal({ otherwise: 4, min: 0.1, max: 600 }),
+    concurrency: integer({ otherwise: 512, min: 1, max: 16_384 }),
+    rows: integer({ otherwise: 200_000, min: 100_000, max: 1_000_000 }),
+    nodes: integer({ otherwise: 1, min: 1, max: 16 }),
+    durable: flag(true),
+  });
+  const { nodes, rows, durable } = options;
+  const plan: CallersPlan = { callers: options.concurrency, warmUpMs: WARM_UP_MS, windowMs: options.seconds * 1000 };
+  const setup = await setUpDatabase({ nodes, rows, durable, caches: CACHES });
+  try {
+    const ids = shuffledIds(rows);
+    const plainPg = await measurePlain(setup, plan, ids);
+    const writeThrough = await measureThrough(setup, plan, ids);
+    const writeBehind = await measureBehind(setup, plan, ids);
+    return {
+      bench: 'writes',
+      writeThrough,
+      writeBehind,
+      plainPg,
+      ratioDrainToPlainPg: rounded(writeBehind.drainedRowsPerSecond / plainPg.upsertsPerSecond),
+      ratioThroughToPlainPg: rounded(writeThrough.ackedPerSecond / plainPg.upsertsPerSecond),
+      setting: { ...options, poolSize: POOL_SIZE, ...machine() },
+    };
+  } finally {
+    await setup.stop();
+  }
+}
+
+async function measurePlain(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32Array) {
+  const pool = new pg.Pool({ connectionString: setup.url, max: POOL_SIZE });
+  try {
+    const result = await runCallers(plan, async (index) => {
+      const id = idAt(ids, index);
+      await pool.query(UPSERT, [id, ...Object.values(changedThing(id, 'plain'))]);
+    });
+    await verify(setup, 'plain', result.calls, ids.length);
+    report('plain pg', result, 'upserts/s');
+    return { upsertsPerSecond: result.perSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms };
+  } finally {
+    await pool.end();
+  }
+}
+
+async function measureThrough(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32Array) {
+  await fillThings(setup.url, ids.length);
+  const before = await setup.statistics('through');
+  const result = await runCallers(plan, setter(setup.larder.cache<Thing>('through'), ids, 'through'));
+  await verify(setup, 'through', result.calls, ids.length);
+  const after = await setup.statistics('through');
+  report('write-through', result, 'acknowledged/s');
+  const rowsPerStatement = rounded(
+    (after.rowsWritten - before.rowsWritten) / (after.writeStatements - before.writeStatements),
+  );
+  return { ackedPerSecond: result.perSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms, rowsPerStatement };
+}
+
+async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32Array) {
+  await fillThings(setup.url, ids.length);
+  const startMs = performance.now();
+  const once = { ...plan, warmUpMs: 0, callsMax: ids.length };
+  const result = await runCallers(once, setter(setup.larder.cache<Thing>('behind'), ids, 'behind'));
+  let { pendingWrites } = await setup.statistics('behind');
+  while (pendingWrites > 0) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    ({ pendingWrites } = await setup.statistics('behind'));
+  }
+  const drainedRowsPerSecond = Math.round((result.calls / (performance.now() - startMs)) * 1000);
+  await verify(setup, 'behind', result.calls, ids.length);
+  const { rowsWritten, writeStatements } = await setup.statistics('behind');
+  report('write-behind', result, 'acknowledged/s');
+  process.stderr.write(`writes: write-behind ${drainedRowsPerSecond} rows/s reached the table\n`);
+  return {
+    ackedPerSecond: result.perSecond,
+    drainedRowsPerSecond,
+    p50Ms: result.p50Ms,
+    p99Ms: result.p99Ms,
+    rowsPerStatement: rounded(rowsWritten / writeStatements),
+  };
+}
+
+function setter(cache: Cache<Thing>, ids: Uint32Array, round: string): (index: number) => Promise<void> {
+  return async (index) => {
+    const id = idAt(ids, index);
+    await cache.set(id, changedThing(id, round));
+  };
+}
+
+/** Every row whose write was acknowledged is in the table. */
+async function verify(setup: DatabaseSetup, round: string, calls: number, rows: number): Promise<void> {
+  const expected = Math.min(calls, rows);
+  const changed = await countChanged(setup.url, round);
+  if (changed !== expected)
+    throw new Error(`${round}: ${expected} rows were acknowledged, ${changed} are in the table`);
+}
+
+function idAt(ids: Uint32Array, index: number): number {
+  return ids[index % ids.length] as number;
+}
+
+function report(who: string, { perSecond, p50Ms, p99Ms }: CallersResult, unit: string): void {
+  process.stderr.write(`writes: ${who} ${perSecond} ${unit}, p50 ${p50Ms} ms, p99 ${p99Ms} ms\n`);
+}
