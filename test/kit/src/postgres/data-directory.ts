@@ -43,7 +43,10 @@ function initialize(path: string, passwordPath: string, binaries: PostgresBinari
     [`--pgdata=${unfinished}`, ...options, '--encoding=UTF8', '--locale=C', '--no-sync', '--no-instructions'],
     { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], ...user },
   );
-  if (status !== 0) throw new Error(`initdb failed: ${error?.message ?? stderr.trim()}`, { cause: error });
+  if (status !== 0) {
+    const reason = error?.message ?? stderr.trim();
+    throw new Error(`initdb failed, ${reason}. Or set DATABASE_URL to a PostgreSQL of your own`, { cause: error });
+  }
   renameSync(unfinished, path);
 }
 
