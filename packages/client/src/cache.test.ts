@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Cache } from './cache.js';
 import type { Codec } from './codecs/codec.js';
 import { connectTo, startNode, startNodes } from './connection/testing/connected.js';
+import { rejection } from './connection/testing/rejection.js';
 import type { ScriptedNode } from './connection/testing/scripted-node.js';
 import type { Key } from './keys.js';
 
@@ -16,15 +17,6 @@ const PARIS: City = { name: 'Paris', population: 2_138_551 };
 
 async function cities(node: ScriptedNode): Promise<Cache<City>> {
   return (await connectTo(node)).cache<City>('cities');
-}
-
-async function rejection(promise: Promise<unknown>): Promise<LarderError> {
-  const error = await promise.then(
-    () => undefined,
-    (thrown) => thrown,
-  );
-  expect(error).toBeInstanceOf(LarderError);
-  return error as LarderError;
 }
 
 describe('single calls', () => {
@@ -99,8 +91,7 @@ describe('single calls', () => {
 
   test('a write that is acknowledged by a cache without storage has no version', async () => {
     const node = await startNode();
-    node.script = ([operation]) =>
-      operation && operation.session.send((writer) => writer.written(operation.id, 0, 0, 0));
+    node.script = ([operation]) => operation?.session.send((writer) => writer.written(operation.id, 0, 0, 0));
     const cache = await cities(node);
     expect(await cache.set('audit', BERLIN)).toMatchObject({ version: 0n, copies: 0 });
   });

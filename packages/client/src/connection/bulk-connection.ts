@@ -1,7 +1,14 @@
 import { cacheService, failureToError, LarderError, toLarderError } from '@larder/proto';
 import { type BulkReply, type BulkResponse, BulkTransfer, decodeResponse, factsOf } from './bulk-transfer.js';
 import type { BulkFacts, Call, Carrier } from './call.js';
-import { closedError, decodeError, PENDING_BYTES_MAX, pendingBytesError, timeoutError } from './call-errors.js';
+import {
+  closedError,
+  decodeError,
+  nodeError,
+  PENDING_BYTES_MAX,
+  pendingBytesError,
+  timeoutError,
+} from './call-errors.js';
 import type { ConnectionEvents, SessionOptions } from './session-connection.js';
 import { type LinkOwner, StreamLink } from './stream-link.js';
 import { Sweeper } from './sweeper.js';
