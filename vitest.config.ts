@@ -9,6 +9,7 @@ const alias = {
   '@larder/proto': source('proto'),
   '@larder/loader': source('packages/loader'),
   '@larder/client': source('packages/client'),
+  '@larder/node/internal': fileURLToPath(new URL('./packages/node/src/internal.ts', import.meta.url)),
   '@larder/node': source('packages/node'),
   '@larder/test-kit': source('test/kit'),
 };

@@ -30,6 +30,6 @@ export {
 } from './errors.js';
 export * from './limits.js';
 export { type KeySlice, keySlice, partitionOf } from './partition.js';
-export { type Placement, type RingNode, ringPlacements } from './ring.js';
+export { type Placement, type RingNode, ringOrders, ringPlacements } from './ring.js';
 export { adminService, cacheService, packageDefinition } from './service.js';
 export { xxh32 } from './xxh32.js';

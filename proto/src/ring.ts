@@ -23,16 +23,30 @@ export interface Placement {
 /** The wished-for place of each partition: a pure function of the nodes, whatever their order. */
 export function ringPlacements(nodes: readonly RingNode[], partitionCount: number): Placement[] {
   if (nodes.length === 0) return [];
-  const points: Record<string, { weight: number; vnodes: number }> = {};
-  for (const node of [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    points[node.id] = { weight: 1, vnodes: POINTS_PER_WEIGHT * (node.weight ?? 1) };
-  }
-  // hashring ignores a node's own point count where it equals the ring's, so the ring's is one that no node has.
-  const ring = new HashRing(points, 'md5', { 'vnode count': 1, 'max cache size': 1 });
+  const ring = hashRing(nodes);
   const placements: Placement[] = [];
   for (let partition = 0; partition < partitionCount; partition++) {
     const [owner, successor] = ring.range(`partition-${partition}`, 2);
     placements.push({ owner: owner as string, successor });
   }
   return placements;
+}
+
+/** For each partition the first `count` distinct nodes of its walk along the ring, for placements with bounded loads. */
+export function ringOrders(nodes: readonly RingNode[], partitionCount: number, count: number): string[][] {
+  if (nodes.length === 0) return [];
+  const ring = hashRing(nodes);
+  const orders: string[][] = [];
+  for (let partition = 0; partition < partitionCount; partition++)
+    orders.push(ring.range(`partition-${partition}`, count));
+  return orders;
+}
+
+function hashRing(nodes: readonly RingNode[]): HashRing {
+  const points: Record<string, { weight: number; vnodes: number }> = {};
+  for (const node of [...nodes].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    points[node.id] = { weight: 1, vnodes: POINTS_PER_WEIGHT * (node.weight ?? 1) };
+  }
+  // hashring ignores a node's own point count where it equals the ring's, so the ring's is one that no node has.
+  return new HashRing(points, 'md5', { 'vnode count': 1, 'max cache size': 1 });
 }

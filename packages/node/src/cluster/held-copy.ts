@@ -1,0 +1,72 @@
+import { assert } from '@larder/base';
+import type { CopyEntries } from '../replication/copy-entries.js';
+import { Replica } from '../replication/replica.js';
+import { Replicator, type ReplicatorHost } from '../replication/replicator.js';
+import type { RequestLog } from '../replication/request-log.js';
+
+/**
+ * One copy of a partition on this node, from the view that created it to the view that no longer names it. It only ever
+ * moves along these lines, and is never rolled back:
+ *
+ *   learner -> successor -> owner            filled, in sync, promoted or handed the partition
+ *   owner -> successor                       after handing over, with an empty window
+ *   (new) -> owner                           a fresh, empty copy
+ */
+export type CopyPhase = 'learner' | 'successor' | 'owner';
+
+export class HeldCopy {
+  phase: CopyPhase = 'learner';
+  readonly replica: Replica;
+  replicator: Replicator | undefined;
+  /** As owner: until then it serves nobody. Monotonic. */
+  waitUntilMs = Number.NEGATIVE_INFINITY;
+  /** As owner: since when it stands still to be handed over. */
+  frozenMs: number | undefined;
+  /** A hand-over that failed is not tried again before. */
+  handOverAfterMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    readonly partition: number,
+    readonly id: number,
+    readonly entries: CopyEntries,
+    readonly requests: RequestLog,
+    seqOrder: boolean,
+  ) {
+    this.replica = new Replica(partition, id, entries, requests, seqOrder);
+  }
+
+  becomeSuccessor(): void {
+    if (this.phase === 'owner') {
+      const replicator = this.replicator!;
+      assert(replicator.window.length === 0, 'a partition with pending writes was handed over');
+      this.replica.continueFrom(replicator.committedSeq);
+      replicator.close();
+      this.replicator = undefined;
+      this.frozenMs = undefined;
+    }
+    assert(this.replica.complete, 'an incomplete copy became successor');
+    this.phase = 'successor';
+  }
+
+  becomeOwner(epoch: number, waitUntilMs: number, host: ReplicatorHost): void {
+    assert(this.phase !== 'owner', 'the owner became owner');
+    const { partition, entries, requests, replica } = this;
+    assert(replica.complete, 'an incomplete copy became owner');
+    this.replicator = new Replicator(partition, epoch, replica.appliedSeq!, entries, requests, host);
+    this.waitUntilMs = waitUntilMs;
+    this.frozenMs = undefined;
+    this.phase = 'owner';
+  }
+
+  /** A fresh copy has nothing, and all of it. */
+  startEmpty(): void {
+    this.replica.continueFrom(0);
+  }
+
+  drop(): void {
+    this.replicator?.close();
+    this.replicator = undefined;
+    this.entries.clear();
+    this.requests.clear();
+  }
+}

@@ -1,0 +1,145 @@
+import { assert } from '@larder/base';
+import type { CopyEntries } from '../replication/copy-entries.js';
+import type { FollowerPlace, Replicator, ReplicatorHost } from '../replication/replicator.js';
+import { type RequestBudget, RequestLog } from '../replication/request-log.js';
+import { HeldCopy } from './held-copy.js';
+import type { PairLeases } from './pair-leases.js';
+import type { ProtocolRules } from './protocol-rules.js';
+import type { ClusterTimers } from './timers.js';
+import { memberOf, type PartitionPlacement, type ViewDocument } from './view-document.js';
+
+/**
+ * The copies that this node holds. A new view is installed by moving each copy to where the view says it is; a copy
+ * that the view does not name is dropped, and only a learner or a fresh owner gets a new one. So a node that does not
+ * hold the copy id that the view names does not hold the partition, however it was reached.
+ */
+export interface HoldingsHost extends ReplicatorHost {
+  readonly self: { readonly id: string; readonly incarnation: string };
+  readonly leases: PairLeases;
+  readonly rules: ProtocolRules;
+  readonly timers: ClusterTimers;
+  createEntries(partition: number, copy: number): CopyEntries;
+  /** Successors, by this node's open proposals. */
+  proposedSuccessors(partition: number): FollowerPlace[];
+}
+
+interface Place {
+  readonly role: 'owner' | 'successor' | 'learner';
+  readonly copy: number;
+}
+
+export class Holdings {
+  readonly copies = new Map<number, HeldCopy>();
+  readonly #requestBudget: RequestBudget = { count: 0 };
+
+  constructor(readonly host: HoldingsHost) {}
+
+  /** Undefined unless this node owns the partition in the installed view. */
+  owner(partition: number): Replicator | undefined {
+    return this.copies.get(partition)?.replicator;
+  }
+
+  install(view: ViewDocument, before: ViewDocument | undefined): void {
+    const listed = isListed(view, this.host.self) || !this.host.rules.incarnations;
+    view.partitions.forEach((placement, partition) => {
+      this.#move(partition, listed ? placeOf(placement, this.host.self.id) : undefined, placement, before);
+    });
+    this.configure(view);
+  }
+
+  /** Tells the replicators who follows. Call it after a new view and whenever a proposal is made or settled. */
+  configure(view: ViewDocument): void {
+    for (const copy of this.copies.values()) {
+      if (copy.replicator === undefined) continue;
+      const { epoch, successor, successorCopy, learner, learnerCopy } = view.partitions[copy.partition]!;
+      const proposed = this.host.rules.union ? this.host.proposedSuccessors(copy.partition) : [];
+      copy.replicator.configure(epoch, placeAt(successor, successorCopy), placeAt(learner, learnerCopy), proposed);
+    }
+  }
+
+  replicators(): Replicator[] {
+    const replicators: Replicator[] = [];
+    for (const { replicator } of this.copies.values()) if (replicator !== undefined) replicators.push(replicator);
+    return replicators;
+  }
+
+  expireRequests(nowMs: number): void {
+    for (const { requests } of this.copies.values()) requests.expire(nowMs);
+  }
+
+  dropAll(): void {
+    for (const copy of this.copies.values()) copy.drop();
+    this.copies.clear();
+  }
+
+  #move(
+    partition: number,
+    place: Place | undefined,
+    placement: PartitionPlacement,
+    before: ViewDocument | undefined,
+  ): void {
+    let copy = this.copies.get(partition);
+    if (copy !== undefined && copy.id !== place?.copy && (this.host.rules.copyIds || place === undefined)) {
+      copy.drop();
+      this.copies.delete(partition);
+      copy = undefined;
+    }
+    if (place === undefined) return;
+    copy ??= this.#create(partition, place, placement);
+    if (copy === undefined) return;
+    if (place.role === 'successor' && copy.phase !== 'successor') copy.becomeSuccessor();
+    if (place.role === 'owner' && copy.phase !== 'owner') {
+      copy.becomeOwner(placement.epoch, this.#waitUntilMs(partition, placement, before), this.host);
+    }
+  }
+
+  /** Undefined: the view names a copy that this node should have and has not. Its peers will find that out by its silence. */
+  #create(partition: number, { role, copy: id }: Place, { origin }: PartitionPlacement): HeldCopy | undefined {
+    const fresh = role === 'owner' && origin === 'fresh';
+    if (role !== 'learner' && !fresh) return undefined;
+    const entries = this.host.createEntries(partition, id);
+    const copy = new HeldCopy(partition, id, entries, new RequestLog(this.#requestBudget), this.host.rules.seqOrder);
+    if (fresh) copy.startEmpty();
+    this.copies.set(partition, copy);
+    return copy;
+  }
+
+  #waitUntilMs(
+    partition: number,
+    { wait, epoch, origin }: PartitionPlacement,
+    before: ViewDocument | undefined,
+  ): number {
+    const { rules, leases, timers } = this.host;
+    const nowMs = this.host.nowMs();
+    if (origin === 'fresh' ? !rules.freshWait : !rules.promotedWait) return nowMs;
+    switch (wait) {
+      case 0:
+        return nowMs;
+      case 1: {
+        const old = before?.partitions[partition];
+        const owner = old && old.epoch + 1 === epoch ? memberOf(before!, old.owner) : undefined;
+        return (owner === undefined ? nowMs : leases.grantedMs(owner.incarnation)) + timers.graceMs;
+      }
+      case 2:
+        return nowMs + timers.graceMs;
+      case 3:
+        return nowMs + timers.viewGraceMs;
+    }
+  }
+}
+
+export function isListed(view: ViewDocument, self: { id: string; incarnation: string }): boolean {
+  return memberOf(view, self.id)?.incarnation === self.incarnation;
+}
+
+function placeOf(placement: PartitionPlacement, id: string): Place | undefined {
+  if (placement.owner === id) return { role: 'owner', copy: placement.ownerCopy };
+  if (placement.successor === id) return { role: 'successor', copy: placement.successorCopy };
+  if (placement.learner === id) return { role: 'learner', copy: placement.learnerCopy };
+  return undefined;
+}
+
+function placeAt(node: string, copy: number): FollowerPlace | undefined {
+  assert((node === '') === (copy === 0), 'a copy without a node');
+  return node === '' ? undefined : { node, copy };
+}

@@ -1,0 +1,401 @@
+import { assert, type Clock, type Random, type Timer } from '@larder/base';
+import { type LarderError, toLarderError } from '@larder/proto';
+import type { CopyEntries } from '../replication/copy-entries.js';
+import type { Envelope, PeerMessage } from '../replication/messages.js';
+import type { PendingBudget } from '../replication/pending-window.js';
+import type { FollowerPlace, Replicator } from '../replication/replicator.js';
+import { ElapsedTime, type Mark } from './elapsed-time.js';
+import { type FoundingOptions, foundingView } from './founding-view.js';
+import { Holdings, type HoldingsHost, isListed } from './holdings.js';
+import { JoinProbe } from './join-probe.js';
+import { MessageReader } from './message-reader.js';
+import { PairLeases } from './pair-leases.js';
+import { type PlannedPlace, planPlacements } from './placement-planner.js';
+import { ALL_RULES, type ProtocolRules } from './protocol-rules.js';
+import { refusalOf } from './refusal.js';
+import { applyJoin, applyLeave, applyLost, applyRemovals } from './rules/membership-rules.js';
+import { applyOwnerRules } from './rules/owner-rules.js';
+import type { RuleContext } from './rules/rule-context.js';
+import { applySuccessorRules } from './rules/successor-rules.js';
+import { type ServeObstacle, serveObstacle } from './serve-rule.js';
+import { type ClusterTimers, LAN_TIMERS } from './timers.js';
+import { memberOf, type ViewDocument, type ViewMember } from './view-document.js';
+import { ViewDraft } from './view-draft.js';
+import { ViewKeeper, type ViewKeeperHost } from './view-keeper.js';
+import type { ViewStore } from './view-store/view-store.js';
+
+/**
+ * One node's part in the cluster, from its start to its end: a state machine that is given messages, time and the
+ * answers of the view store, and gives messages and calls of the store. It knows no network, no file and no real clock.
+ *
+ *   each tick      heartbeats; a read of the view store now and then; what was not answered is sent again; rules
+ *   rules          from the installed view a draft is made, every rule may change it, and if it differs it is proposed
+ *                  by one compare-and-set. Lost or unknown: read, and begin again from what is there.
+ *   each view      copies are moved to where it says (holdings.ts)
+ *   each message   message-reader.ts
+ *
+ * The shell calls `flush()` at the end of each turn in which it handed anything in.
+ */
+
+export interface MemberOptions {
+  readonly self: Omit<ViewMember, 'incarnation' | 'draining'>;
+  /** For a node that may found the cluster when the store is empty. */
+  readonly founding?: FoundingOptions | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly store: ViewStore;
+  /** Bytes per second of snapshots that this node sends. Default 64 MiB. */
+  readonly syncBytesPerSecond?: number;
+  /** Entries that one chunk of a snapshot is scanned for. Default 256. */
+  readonly chunkEntries?: number;
+  readonly plan?: (members: readonly ViewMember[], partitionCount: number) => PlannedPlace[];
+  /** For the mutation test only. */
+  readonly rules?: ProtocolRules;
+}
+
+/** What a member needs from outside. */
+export interface MemberHost {
+  /** Into the ordered stream to that node, as far as there is one. May drop it. */
+  send(node: string, envelope: Envelope): void;
+  /** Room for the entries of a new copy. */
+  createEntries(partition: number, copy: number): CopyEntries;
+  viewInstalled(view: ViewDocument): void;
+  /** The cluster goes on without this node: end it, and start it anew if it should take part. */
+  expelled(): void;
+  /** A message or document was refused. Log it once per reason. */
+  refused(node: string, error: LarderError): void;
+}
+
+/** A tick that comes later than this found its process standing still, and judges nobody. */
+const LATE_MS = 250;
+/** Ticks per heartbeat. */
+const TICKS_PER_HEARTBEAT = 4;
+const SYNC_BYTES_PER_SECOND = 64 * 1024 * 1024;
+const CHUNK_ENTRIES = 256;
+
+export class Member implements HoldingsHost {
+  readonly self: ViewMember;
+  readonly time: ElapsedTime;
+  readonly leases: PairLeases;
+  readonly rules: ProtocolRules;
+  readonly holdings: Holdings;
+  readonly pendingBudget: PendingBudget = { bytes: 0 };
+  readonly chunkEntries: number;
+  syncBytesLeft = 0;
+  readonly #keeper: ViewKeeper;
+  readonly #probe: JoinProbe;
+  readonly #reader: MessageReader;
+  readonly #flushes = new Set<Replicator>();
+  readonly #peers = new Map<string, { version: number; pushedMs: number }>();
+  #plan: readonly PlannedPlace[] = [];
+  #wasListed = false;
+  #stopped = false;
+  #draining = false;
+  #heartbeatMs = Number.NEGATIVE_INFINITY;
+  #accuseSinceMs: number;
+  #tickDue: Mark;
+  #tickTimer: Timer;
+  #retryTimer: Timer | undefined;
+
+  constructor(
+    readonly options: MemberOptions,
+    readonly host: MemberHost,
+  ) {
+    this.rules = options.rules ?? ALL_RULES;
+    this.self = { ...options.self, incarnation: randomHex(options.random, 4), draining: false };
+    this.chunkEntries = options.chunkEntries ?? CHUNK_ENTRIES;
+    this.time = new ElapsedTime(options.clock, this.rules.wallClockBound);
+    this.leases = new PairLeases(this.time, this.rules.grantVersion);
+    this.#keeper = new ViewKeeper(options.store, options.clock, options.random, this.rules, this.#keeperHost());
+    this.holdings = new Holdings(this);
+    this.#probe = new JoinProbe(this);
+    this.#reader = new MessageReader(this);
+    this.#accuseSinceMs = this.nowMs();
+    this.#tickDue = this.time.mark();
+    this.#tickTimer = options.clock.after(0, this.#tick);
+  }
+
+  get view(): ViewDocument | undefined {
+    return this.#keeper.view;
+  }
+
+  get timers(): ClusterTimers {
+    return this.view?.config.timers ?? this.options.founding?.config.timers ?? LAN_TIMERS;
+  }
+
+  get copiesMin(): 1 | 2 {
+    return this.view!.config.copiesMin;
+  }
+
+  get listed(): boolean {
+    return this.view !== undefined && isListed(this.view, this.self);
+  }
+
+  nowMs(): number {
+    return this.options.clock.monotonicMs();
+  }
+
+  /** The partition, if this node may read and write it in this turn. */
+  serving(partition: number): Replicator | undefined {
+    return this.obstacle(partition) === undefined ? this.holdings.copies.get(partition)!.replicator : undefined;
+  }
+
+  serves(partition: number): boolean {
+    return this.obstacle(partition) === undefined;
+  }
+
+  obstacle(partition: number): ServeObstacle | undefined {
+    if (this.#stopped) return 'not-owner';
+    const copy = this.holdings.copies.get(partition);
+    const { view, self, time, leases, rules } = this;
+    const viewConfirmed = this.#keeper.confirmed;
+    const proposedSuccessors = (of: number): FollowerPlace[] => this.proposedSuccessors(of);
+    return serveObstacle(partition, { view, self, copy, time, leases, viewConfirmed, rules, proposedSuccessors });
+  }
+
+  /** The answer to a call for a partition that it does not serve. */
+  refusal(partition: number): LarderError {
+    return refusalOf(partition, this.obstacle(partition) ?? 'waiting', this.view, this.self.id);
+  }
+
+  /** Begins to leave: partitions are handed over, and `expelled` is called when nothing is left. */
+  drain(): void {
+    this.#draining = true;
+    this.settled();
+  }
+
+  /** The process ends; nothing is told to anybody. */
+  stop(): void {
+    this.#stopped = true;
+    this.#keeper.stop();
+    this.#tickTimer.cancel();
+    this.#retryTimer?.cancel();
+    this.holdings.dropAll();
+  }
+
+  receive(envelope: Envelope): void {
+    if (!this.#stopped) this.#reader.receive(envelope);
+  }
+
+  /** A new stream to the node stands; what was sent on the old one may be gone. */
+  linkOpened(node: string): void {
+    if (this.#stopped) return;
+    this.#peers.delete(node);
+    for (const replicator of this.holdings.replicators()) replicator.rewind(node);
+  }
+
+  /** Sends what this turn has brought up. */
+  flush(): void {
+    for (const replicator of this.#flushes) {
+      this.#flushes.delete(replicator);
+      replicator.flush();
+    }
+  }
+
+  wantsFlush(replicator: Replicator): void {
+    this.#flushes.add(replicator);
+  }
+
+  /** Something has happened that a rule may be waiting for. */
+  settled(): void {
+    this.#applySoon(0);
+  }
+
+  createEntries(partition: number, copy: number): CopyEntries {
+    return this.host.createEntries(partition, copy);
+  }
+
+  proposedSuccessors(partition: number): FollowerPlace[] {
+    const places: FollowerPlace[] = [];
+    for (const proposal of this.#keeper.openProposals()) {
+      const { owner, successor, successorCopy } = proposal.partitions[partition]!;
+      if (owner === this.self.id && successor !== '') places.push({ node: successor, copy: successorCopy });
+    }
+    return places;
+  }
+
+  /** A peer that may not have this node's view gets it first, in the same stream. */
+  send(node: string, message: PeerMessage): void {
+    const follows = message.kind === 'replicate' || message.kind === 'sync';
+    if (follows && (this.#peers.get(node)?.version ?? 0) < this.view!.version) this.#push(node);
+    this.#transmit(node, message);
+  }
+
+  /** What a peer's envelope says about its view. Messages that were under way for long say less than what was pushed. */
+  peerVersion(node: string, version: number): void {
+    const own = this.view?.version ?? 0;
+    const peer = this.#peers.get(node) ?? { version: 0, pushedMs: Number.NEGATIVE_INFINITY };
+    this.#peers.set(node, peer);
+    peer.version = Math.max(peer.version, version);
+    if (version > own) this.readView();
+    else if (version < own && this.listed && this.nowMs() - peer.pushedMs >= this.timers.heartbeatMs) this.#push(node);
+  }
+
+  probeAnswered(node: string): void {
+    this.#probe.answered(node);
+  }
+
+  refuse(node: string, error: LarderError): void {
+    this.host.refused(node, error);
+  }
+
+  readView(): void {
+    this.#keeper.read();
+  }
+
+  offerDocument(document: Uint8Array, from: string): void {
+    this.#keeper.offer(document, from);
+  }
+
+  readonly #tick = (): void => {
+    const late = this.time.held(this.#tickDue) > LATE_MS;
+    const periodMs = this.timers.heartbeatMs / TICKS_PER_HEARTBEAT;
+    this.#tickTimer = this.options.clock.after(periodMs, this.#tick);
+    const now = this.time.mark();
+    this.#tickDue = { monotonicMs: now.monotonicMs + periodMs, wallMs: now.wallMs + periodMs };
+    if (late && this.rules.lateTimerAmnesty) this.#forgive();
+    this.#beat();
+    this.#keeper.poll(this.timers.viewPollMs);
+    this.#tickReplication(periodMs);
+    if (!late || !this.rules.lateTimerAmnesty) this.#apply();
+  };
+
+  #forgive(): void {
+    this.leases.forgive();
+    this.#accuseSinceMs = this.nowMs();
+  }
+
+  #beat(): void {
+    if (this.nowMs() - this.#heartbeatMs < this.timers.heartbeatMs) return;
+    this.#heartbeatMs = this.nowMs();
+    const { monotonicMs, wallMs } = this.time.mark();
+    if (!this.listed) return;
+    for (const { id } of this.view!.members)
+      if (id !== this.self.id) this.send(id, { kind: 'heartbeat', monotonicMs, wallMs });
+  }
+
+  #tickReplication(periodMs: number): void {
+    const bytesPerTick = ((this.options.syncBytesPerSecond ?? SYNC_BYTES_PER_SECOND) * periodMs) / 1_000;
+    this.syncBytesLeft = Math.min(bytesPerTick, this.syncBytesLeft + bytesPerTick);
+    const { heartbeatMs, dropMs } = this.timers;
+    for (const replicator of this.holdings.replicators()) replicator.tick(2 * heartbeatMs, dropMs);
+    this.holdings.expireRequests(this.nowMs());
+  }
+
+  #applySoon(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#retryTimer ??= this.options.clock.after(delayMs, () => {
+      this.#retryTimer = undefined;
+      this.#apply();
+    });
+  }
+
+  /** Looks for changes that rules want, and proposes them. */
+  #apply(): void {
+    const keeper = this.#keeper;
+    if (this.#stopped || !keeper.mayPropose) return;
+    if (this.view === undefined) {
+      this.#found();
+      return;
+    }
+    const draft = new ViewDraft(this.view);
+    if (keeper.mustSettle) {
+      keeper.propose(draft.build(this.#nonce()));
+      return;
+    }
+    if (this.listed) this.#applyRules(draft);
+    else if (!this.#wasListed && this.#probe.mayJoin(this.view)) applyJoin(draft, this.self, this.rules);
+    if (draft.changed || keeper.mustPropose) keeper.propose(draft.build(this.#nonce()));
+  }
+
+  #applyRules(draft: ViewDraft): void {
+    const context = this.#context(draft);
+    applySuccessorRules(context);
+    applyOwnerRules(context);
+    applyLost(context);
+    applyRemovals(context);
+    applyLeave(context);
+  }
+
+  #context(draft: ViewDraft): RuleContext {
+    const incarnationOf = (id: string): string => memberOf(this.view!, id)?.incarnation ?? '';
+    const open = this.#keeper.openProposals();
+    return {
+      self: this.self,
+      draft,
+      timers: this.timers,
+      rules: this.rules,
+      copies: this.holdings.copies,
+      plan: this.#plan,
+      nowMs: this.nowMs(),
+      draining: this.#draining,
+      silentMs: (id) => this.leases.silentMs(incarnationOf(id)),
+      unansweredMs: (id) => this.leases.unansweredMs(incarnationOf(id)),
+      ageMs: (sinceMs) => this.time.waited(Math.max(sinceMs, this.#accuseSinceMs)),
+      isOpen: (partition) =>
+        open.some((proposal) => proposal.partitions[partition]!.epoch !== this.view!.partitions[partition]!.epoch),
+    };
+  }
+
+  #found(): void {
+    const { founding, random } = this.options;
+    if (founding === undefined || !this.#keeper.storeIsEmpty) return;
+    this.#keeper.propose(foundingView(founding, this.self, randomHex(random, 4), this.#nonce()));
+  }
+
+  #keeperHost(): ViewKeeperHost {
+    return {
+      installed: (view, before) => this.#installed(view, before),
+      proposalsChanged: () => {
+        if (this.view !== undefined) this.holdings.configure(this.view);
+      },
+      won: () => {
+        for (const { id } of this.view!.members) if (id !== this.self.id) this.#push(id);
+      },
+      retry: (afterMs) => this.#applySoon(afterMs),
+      refused: (from, error) => this.host.refused(from, toLarderError(error)),
+    };
+  }
+
+  #installed(view: ViewDocument, before: ViewDocument | undefined): void {
+    if (before?.members !== view.members) this.#plan = this.#planFor(view);
+    this.holdings.install(view, before);
+    this.leases.follow(view);
+    this.host.viewInstalled(view);
+    if (this.listed) {
+      this.#wasListed = true;
+    } else if (this.#wasListed && this.rules.incarnations) {
+      this.stop();
+      this.host.expelled();
+      return;
+    }
+    this.#applySoon(0);
+  }
+
+  #planFor(view: ViewDocument): readonly PlannedPlace[] {
+    return (this.options.plan ?? planPlacements)(view.members, view.partitions.length);
+  }
+
+  #push(node: string): void {
+    this.#peers.set(node, { version: this.view!.version, pushedMs: this.nowMs() });
+    this.#transmit(node, { kind: 'view', document: this.#keeper.document });
+  }
+
+  #transmit(node: string, message: PeerMessage): void {
+    assert(node !== this.self.id, 'a message to oneself');
+    const { id, incarnation } = this.self;
+    const { cluster = '', version = 0 } = this.view ?? {};
+    this.host.send(node, { cluster, node: id, incarnation, viewVersion: version, message });
+  }
+
+  #nonce(): string {
+    return randomHex(this.options.random, 2);
+  }
+}
+
+/** `words` times 32 random bits. */
+function randomHex(random: Random, words: number): string {
+  let digits = '';
+  for (let word = 0; word < words; word++) digits += random.uint32().toString(16).padStart(8, '0');
+  return digits;
+}

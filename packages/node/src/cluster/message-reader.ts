@@ -1,0 +1,118 @@
+import { assert, unreachable } from '@larder/base';
+import { LarderError } from '@larder/proto';
+import type { Clean, Envelope, PeerMessage, Replicate, SyncChunk } from '../replication/messages.js';
+import type { HeldCopy } from './held-copy.js';
+import type { Holdings } from './holdings.js';
+import type { PairLeases } from './pair-leases.js';
+import type { ProtocolRules } from './protocol-rules.js';
+import { memberOf, type ViewDocument } from './view-document.js';
+
+/**
+ * What a member does with each message. Whoever sent it may be long dead, may live under an older or a newer view, or
+ * belong to another cluster: a message counts only as far as the installed view says so.
+ */
+export interface ReadingMember {
+  readonly view: ViewDocument | undefined;
+  readonly self: { readonly id: string };
+  readonly leases: PairLeases;
+  readonly holdings: Holdings;
+  readonly rules: ProtocolRules;
+  nowMs(): number;
+  send(node: string, message: PeerMessage): void;
+  peerVersion(node: string, version: number): void;
+  offerDocument(document: Uint8Array, from: string): void;
+  probeAnswered(node: string): void;
+  refuse(node: string, error: LarderError): void;
+}
+
+export class MessageReader {
+  constructor(readonly member: ReadingMember) {}
+
+  receive(envelope: Envelope): void {
+    const { member } = this;
+    const { message, node } = envelope;
+    if (member.view !== undefined && envelope.cluster !== '' && envelope.cluster !== member.view.cluster) {
+      member.refuse(
+        node,
+        new LarderError(
+          'INCOMPATIBLE',
+          `it belongs to cluster ${envelope.cluster}, this node to ${member.view.cluster}`,
+        ),
+      );
+      return;
+    }
+    if (message.kind === 'view') member.offerDocument(message.document, node);
+    if (message.kind !== 'probe' && message.kind !== 'probed') member.peerVersion(node, envelope.viewVersion);
+    const listed = member.view !== undefined && memberOf(member.view, node)?.incarnation === envelope.incarnation;
+    if (listed) member.leases.heard(envelope.incarnation);
+    if (listed || !member.rules.incarnations || message.kind === 'probe' || message.kind === 'probed') {
+      this.#handle(message, envelope);
+    }
+  }
+
+  #handle(message: PeerMessage, envelope: Envelope): void {
+    const { member } = this;
+    const { node, incarnation, viewVersion } = envelope;
+    switch (message.kind) {
+      case 'heartbeat': {
+        const { monotonicMs, wallMs } = message;
+        if (member.leases.grant(incarnation)) member.send(node, { kind: 'grant', monotonicMs, wallMs });
+        return;
+      }
+      case 'grant':
+        member.leases.granted(incarnation, message, viewVersion, member.view!.version);
+        return;
+      case 'replicate':
+      case 'sync':
+      case 'clean':
+        this.#follow(message, node);
+        return;
+      case 'acknowledge':
+        member.leases.answered(incarnation);
+        member.holdings.owner(message.partition)?.acknowledged(message.copy, message.seq);
+        return;
+      case 'sync-acknowledge': {
+        member.leases.answered(incarnation);
+        const { partition, copy, attempt, chunk, seq } = message;
+        member.holdings.owner(partition)?.chunkAcknowledged(copy, attempt, chunk, seq);
+        return;
+      }
+      case 'probe':
+        member.send(node, { kind: 'probed' });
+        return;
+      case 'probed':
+        member.probeAnswered(node);
+        return;
+      case 'view':
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #follow(message: Replicate | SyncChunk | Clean, node: string): void {
+    const { member } = this;
+    const copy = this.#accepting(message, node);
+    if (copy === undefined) return;
+    assert(copy.phase !== 'owner', 'an owner was sent records');
+    if (message.kind === 'clean') {
+      copy.replica.clean(message);
+      return;
+    }
+    const { replica } = copy;
+    const nowMs = member.nowMs();
+    const answer = message.kind === 'sync' ? replica.sync(message, nowMs) : replica.replicate(message, nowMs);
+    if (answer !== undefined) member.send(node, answer);
+  }
+
+  /** The copy, if the view has this epoch, this sender as owner, and this copy here as successor or learner. */
+  #accepting({ partition, epoch, copy: id }: Replicate | SyncChunk | Clean, node: string): HeldCopy | undefined {
+    const { view, holdings, rules } = this.member;
+    const placement = view?.partitions[partition];
+    const copy = holdings.copies.get(partition);
+    if (placement === undefined || copy === undefined || copy.phase === 'owner') return undefined;
+    if (rules.epochCheck && (placement.epoch !== epoch || placement.owner !== node)) return undefined;
+    if (rules.copyIds && copy.id !== id) return undefined;
+    return copy;
+  }
+}

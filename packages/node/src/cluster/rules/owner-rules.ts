@@ -1,0 +1,124 @@
+import type { HeldCopy } from '../held-copy.js';
+import type { RuleContext } from './rule-context.js';
+
+/**
+ * What an owner does to its own partitions: rules R1 to R4 and R8. At most one of them changes who leads and follows in
+ * one view, so that each step is seen by everybody before the next.
+ */
+
+/** Partitions that one node fills learners for, and that one learner is filled with, at the same time. */
+export const SYNCS_MAX = 16;
+/** Partitions that stand still for a hand-over at the same time, unless the node drains. */
+const HAND_OVERS_MAX = 64;
+/** After a hand-over that did not come about. */
+const HAND_OVER_RETRY_MS = 1_000;
+
+export function applyOwnerRules(context: RuleContext): void {
+  const syncs = new Syncs(context);
+  let handOvers = 0;
+  for (const copy of context.copies.values()) {
+    if (copy.phase !== 'owner' || context.draft.partition(copy.partition).owner !== context.self.id) continue;
+    endWait(context, copy);
+    if (promoteLearner(context, copy) || dropSilentSuccessor(context, copy)) continue;
+    if (handOvers < HAND_OVERS_MAX || context.draining) {
+      if (handOver(context, copy)) handOvers++;
+      if (copy.frozenMs !== undefined) continue;
+    }
+    chooseLearner(context, copy, syncs);
+  }
+}
+
+/** R8 */
+function endWait({ draft, nowMs }: RuleContext, copy: HeldCopy): void {
+  if (draft.partition(copy.partition).wait !== 0 && nowMs >= copy.waitUntilMs) draft.endWait(copy.partition);
+}
+
+/** R2 */
+function promoteLearner({ draft, rules, unansweredMs, timers }: RuleContext, copy: HeldCopy): boolean {
+  const { wait, learner, learnerCopy } = draft.partition(copy.partition);
+  if (learner === '' || (wait !== 0 && rules.noLearnerWhileOwed)) return false;
+  if (copy.frozenMs !== undefined || unansweredMs(learner) >= timers.dropMs) return false;
+  if (!copy.replicator!.caughtUp(learnerCopy)) return false;
+  draft.promoteLearner(copy.partition);
+  return true;
+}
+
+/** R3 */
+function dropSilentSuccessor(context: RuleContext, copy: HeldCopy): boolean {
+  const { draft, timers } = context;
+  const { successor, successorCopy } = draft.partition(copy.partition);
+  if (successor === '') return false;
+  const unackedMs = context.ageMs(copy.replicator!.oldestUnackedMs(successorCopy));
+  if (context.unansweredMs(successor) < timers.dropMs && unackedMs < timers.dropMs) return false;
+  draft.dropSuccessor(copy.partition);
+  return true;
+}
+
+/** R4. Returns whether the partition is being handed over. */
+function handOver(context: RuleContext, copy: HeldCopy): boolean {
+  const { draft, nowMs, timers, rules } = context;
+  if (!wantsHandOver(context, copy) || nowMs < copy.handOverAfterMs) {
+    if (!context.isOpen(copy.partition)) copy.frozenMs = undefined;
+    return false;
+  }
+  if (rules.freezeForHandOff) copy.frozenMs ??= nowMs;
+  if (copy.replicator!.window.length === 0) {
+    draft.swap(copy.partition);
+  } else if (nowMs - (copy.frozenMs ?? nowMs) > timers.dropMs && !context.isOpen(copy.partition)) {
+    copy.frozenMs = undefined;
+    copy.handOverAfterMs = nowMs + HAND_OVER_RETRY_MS;
+    return false;
+  }
+  return true;
+}
+
+function wantsHandOver({ draft, plan, self, draining, unansweredMs, timers }: RuleContext, copy: HeldCopy): boolean {
+  const { wait, successor } = draft.partition(copy.partition);
+  if (wait !== 0 || successor === '' || draft.member(successor)?.draining !== false) return false;
+  if (unansweredMs(successor) > 2 * timers.heartbeatMs) return false;
+  return draining || (plan[copy.partition]?.owner === successor && successor !== self.id);
+}
+
+/** R1: the next successor is the planned owner, if that is another node, so that it can be handed the partition. */
+function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void {
+  const { draft, self, rules, timers } = context;
+  const { partition } = copy;
+  const { wait, successor, learner } = draft.partition(partition);
+  if (wait !== 0 && rules.noLearnerWhileOwed) return;
+  const planned = context.plan[partition];
+  const place = planned?.owner === self.id ? planned.successor : (planned?.owner ?? '');
+  const wished = draft.base.config.copies === 2 || planned?.owner !== self.id ? place : '';
+  if (wished === '' && successor !== '' && draft.base.config.copies === 1) {
+    draft.dropSuccessor(partition);
+    return;
+  }
+  const wanted = wished === successor ? '' : wished;
+  const reachable = wanted !== '' && context.unansweredMs(wanted) < timers.dropMs;
+  const deaf = learner !== '' && context.unansweredMs(learner) >= timers.dropMs;
+  if (learner === wanted && !deaf) return;
+  if (reachable && !deaf && syncs.begin(wanted)) draft.setLearner(partition, wanted);
+  else if (learner !== '') draft.setLearner(partition, '');
+}
+
+class Syncs {
+  #own = 0;
+  readonly #byLearner = new Map<string, number>();
+
+  constructor({ draft, self }: RuleContext) {
+    for (let partition = 0; partition < draft.partitionCount; partition++) {
+      const { owner, learner } = draft.partition(partition);
+      if (learner !== '') this.#count(owner === self.id, learner);
+    }
+  }
+
+  begin(learner: string): boolean {
+    if (this.#own >= SYNCS_MAX || (this.#byLearner.get(learner) ?? 0) >= SYNCS_MAX) return false;
+    this.#count(true, learner);
+    return true;
+  }
+
+  #count(own: boolean, learner: string): void {
+    if (own) this.#own++;
+    this.#byLearner.set(learner, (this.#byLearner.get(learner) ?? 0) + 1);
+  }
+}

@@ -1,0 +1,26 @@
+import type { HeldCopy } from '../held-copy.js';
+import type { PlannedPlace } from '../placement-planner.js';
+import type { ProtocolRules } from '../protocol-rules.js';
+import type { ClusterTimers } from '../timers.js';
+import type { ViewDraft } from '../view-draft.js';
+
+/** What a node knows when it looks for rules to apply. Silence is of the incarnation that the view lists. */
+export interface RuleContext {
+  readonly self: { readonly id: string; readonly incarnation: string };
+  readonly draft: ViewDraft;
+  readonly timers: ClusterTimers;
+  readonly rules: ProtocolRules;
+  readonly copies: ReadonlyMap<number, HeldCopy>;
+  readonly plan: readonly PlannedPlace[];
+  readonly nowMs: number;
+  /** This node wants to leave. */
+  readonly draining: boolean;
+  /** For how long nothing has come from the node; Infinity if it is no member. */
+  silentMs(id: string): number;
+  /** For how long the node has not answered. */
+  unansweredMs(id: string): number;
+  /** How old a wait may look that began at this time: never older than this node has been running without a break. */
+  ageMs(sinceMs: number): number;
+  /** Whether an open proposal may already have changed the partition's epoch. */
+  isOpen(partition: number): boolean;
+}

@@ -1,0 +1,256 @@
+import type { CopyEntries } from './copy-entries.js';
+import type { PeerMessage } from './messages.js';
+import type { PendingWindow } from './pending-window.js';
+import { type ReplicatedRecord, recordBytes } from './record.js';
+import type { LoggedRequest, RequestLog } from './request-log.js';
+
+/**
+ * One copy that an owner feeds: its successor, or a learner on the way to become it. Live records and the chunks of a
+ * snapshot leave in one stream, in this order: chunk 0, the records that were pending when the attempt began, and then
+ * whatever comes up, further chunks among the live records. A chunk is read from live storage in one go and leaves out
+ * keys with a pending write: those travel as records. So at its receiver each key ends with the latest state, whichever
+ * way that came.
+ */
+
+const BATCH_RECORDS_MAX = 256;
+const BATCH_BYTES_MAX = 64 * 1024;
+const CHUNK_REQUESTS_MAX = 1_000;
+/** Chunks that may be on the way. */
+const CHUNKS_UNACKNOWLEDGED_MAX = 4;
+/** Attempts begin at a multiple of this, by epoch, so that those of a later owner are above. */
+const ATTEMPTS_PER_EPOCH = 1_024;
+
+/** What a follower sees of the partition it belongs to. */
+export interface FollowedPartition {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly committedSeq: number;
+  readonly window: PendingWindow;
+  readonly entries: CopyEntries;
+  readonly requests: RequestLog;
+  readonly host: FollowerHost;
+}
+
+export interface FollowerHost {
+  send(node: string, message: PeerMessage): void;
+  nowMs(): number;
+  /** Entries that a chunk of a snapshot holds, about. */
+  readonly chunkEntries: number;
+  /** Bytes that may be sent for syncs before the next tick; may fall below zero by one chunk. */
+  syncBytesLeft: number;
+  /** A learner is complete, or the window has become empty: a rule may be waiting for that. */
+  settled(): void;
+  readonly rules: { readonly syncAttempts: boolean; readonly requestsInSync: boolean };
+}
+
+interface Sync {
+  readonly attempt: number;
+  cursor: number;
+  scanned: boolean;
+  /** The next chunk to send. */
+  chunk: number;
+  acknowledgedChunks: number;
+  lastSent: boolean;
+  /** The last pending write of a key that was left out of a chunk. Until the copy has it, it may lack what is committed. */
+  leftOutSeq: number;
+  requests: LoggedRequest[];
+}
+
+export class Follower {
+  /** Everything up to here is held by the copy. */
+  ackedSeq: number;
+  /** Everything up to here has been sent. */
+  sentSeq: number;
+  /** It has the snapshot; from now on writes wait for its acknowledgement. */
+  synced: boolean;
+  /** The view's successor. */
+  successor = false;
+  /** The successor in a compare-and-set whose outcome is open. */
+  proposed = false;
+  #recordsMovedMs: number;
+  #chunksMovedMs: number;
+  #sync: Sync | undefined;
+  #attempts = 0;
+
+  constructor(
+    readonly node: string,
+    readonly copy: number,
+    readonly of: FollowedPartition,
+    synced: boolean,
+  ) {
+    this.ackedSeq = of.committedSeq;
+    this.sentSeq = of.committedSeq;
+    this.synced = synced;
+    this.#recordsMovedMs = of.host.nowMs();
+    this.#chunksMovedMs = of.host.nowMs();
+  }
+
+  get inAckSet(): boolean {
+    return this.successor || this.proposed || this.synced;
+  }
+
+  acknowledged(seq: number): void {
+    if (seq <= this.ackedSeq || seq >= this.of.window.nextSeq) return;
+    this.ackedSeq = seq;
+    if (seq > this.sentSeq) this.sentSeq = seq;
+    this.#recordsMovedMs = this.of.host.nowMs();
+    this.#completeSync();
+  }
+
+  chunkAcknowledged(attempt: number, chunk: number, seq: number): void {
+    const sync = this.#sync;
+    if (sync === undefined || attempt !== sync.attempt || chunk >= sync.chunk) return;
+    if (chunk + 1 > sync.acknowledgedChunks) {
+      sync.acknowledgedChunks = chunk + 1;
+      this.#chunksMovedMs = this.of.host.nowMs();
+    }
+    this.acknowledged(seq);
+    this.#completeSync();
+  }
+
+  /** Sends what there is to send. */
+  flush(): void {
+    if (!this.synced) this.#pumpSync();
+    if (this.synced || this.#sync !== undefined) this.#sendRecords();
+  }
+
+  /** The stream broke, or nothing has come back for long: what was under way may be gone. */
+  rewind(): void {
+    this.#recordsMovedMs = this.of.host.nowMs();
+    const { rules } = this.of.host;
+    const resendable = this.ackedSeq >= this.of.committedSeq || !rules.syncAttempts;
+    if ((this.synced || !rules.syncAttempts) && resendable) {
+      this.sentSeq = Math.max(this.ackedSeq, this.of.committedSeq);
+      return;
+    }
+    this.restart();
+  }
+
+  /** Begins a new attempt from nothing; until it is done writes do not wait for this copy. */
+  restart(): void {
+    this.synced = false;
+    this.#sync = undefined;
+  }
+
+  /** Since when something has been under way without an answer; Infinity if nothing is. */
+  get stuckSinceMs(): number {
+    const sync = this.#sync;
+    if (sync !== undefined && sync.chunk > sync.acknowledgedChunks) return this.#chunksMovedMs;
+    return this.sentSeq > this.ackedSeq ? this.#recordsMovedMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** When the oldest record was made that this copy has not acknowledged; Infinity if there is none. */
+  get oldestUnackedMs(): number {
+    const { window, committedSeq } = this.of;
+    const oldest = window.at(Math.max(this.ackedSeq, committedSeq) + 1);
+    return oldest === undefined ? Number.POSITIVE_INFINITY : oldest.assignedMs;
+  }
+
+  #completeSync(): void {
+    const sync = this.#sync;
+    if (sync === undefined || !sync.lastSent || sync.acknowledgedChunks < sync.chunk) return;
+    if (this.ackedSeq < sync.leftOutSeq) return;
+    this.#sync = undefined;
+    this.synced = true;
+    this.of.host.settled();
+  }
+
+  #begin(): Sync {
+    const { of } = this;
+    this.#chunksMovedMs = of.host.nowMs();
+    this.ackedSeq = of.committedSeq;
+    this.sentSeq = of.committedSeq;
+    const attempt = of.epoch * ATTEMPTS_PER_EPOCH + (this.#attempts++ % ATTEMPTS_PER_EPOCH);
+    const requests = of.host.rules.requestsInSync ? of.requests.all() : [];
+    const sync = {
+      attempt,
+      cursor: 0,
+      scanned: false,
+      chunk: 0,
+      acknowledgedChunks: 0,
+      lastSent: false,
+      leftOutSeq: 0,
+      requests,
+    };
+    this.#sync = sync;
+    return sync;
+  }
+
+  #pumpSync(): void {
+    const { host } = this.of;
+    if (this.#sync === undefined && host.syncBytesLeft <= 0) return;
+    const sync = this.#sync ?? this.#begin();
+    while (!sync.lastSent && sync.chunk - sync.acknowledgedChunks < CHUNKS_UNACKNOWLEDGED_MAX) {
+      if (host.syncBytesLeft <= 0 && sync.chunk > 0) return;
+      this.#sendChunk(sync);
+      if (sync.chunk === 1) this.#sendRecords();
+      if (sync.chunk - sync.acknowledgedChunks === 1) this.#chunksMovedMs = host.nowMs();
+    }
+  }
+
+  #sendChunk(sync: Sync): void {
+    const { of } = this;
+    const entries: ReplicatedRecord[] = [];
+    let bytes = 0;
+    if (!sync.scanned) {
+      sync.cursor = of.entries.scan(sync.cursor, of.host.chunkEntries, (entry) => {
+        const pending = of.window.latest(entry.cache, entry.key);
+        if (pending !== undefined) {
+          sync.leftOutSeq = Math.max(sync.leftOutSeq, pending.record.seq);
+          return;
+        }
+        entries.push(entry);
+        bytes += recordBytes(entry);
+      });
+      sync.scanned = sync.cursor === 0;
+    }
+    const requests = sync.requests.splice(0, CHUNK_REQUESTS_MAX);
+    sync.lastSent = sync.scanned && sync.requests.length === 0;
+    of.host.syncBytesLeft -= bytes;
+    of.host.send(this.node, {
+      kind: 'sync',
+      partition: of.partition,
+      epoch: of.epoch,
+      copy: this.copy,
+      attempt: sync.attempt,
+      chunk: sync.chunk++,
+      last: sync.lastSent,
+      baseSeq: this.sentSeq,
+      entries,
+      requests,
+    });
+  }
+
+  #sendRecords(): void {
+    const { of } = this;
+    while (this.sentSeq + 1 < of.window.nextSeq) {
+      const records = this.#nextBatch();
+      of.host.send(this.node, {
+        kind: 'replicate',
+        partition: of.partition,
+        epoch: of.epoch,
+        copy: this.copy,
+        records,
+      });
+      this.sentSeq += records.length;
+    }
+  }
+
+  #nextBatch(): ReplicatedRecord[] {
+    const { window, host } = this.of;
+    if (this.sentSeq === this.ackedSeq) this.#recordsMovedMs = host.nowMs();
+    const records: ReplicatedRecord[] = [];
+    let bytes = 0;
+    for (let seq = this.sentSeq + 1; seq < window.nextSeq; seq++) {
+      const { record, assignedMs } = window.at(seq)!;
+      bytes += recordBytes(record);
+      if (records.length > 0 && (records.length === BATCH_RECORDS_MAX || bytes > BATCH_BYTES_MAX)) break;
+      records.push(record.ttlMs === 0 ? record : withRemainingLife(record, host.nowMs() - assignedMs));
+    }
+    return records;
+  }
+}
+
+function withRemainingLife(record: ReplicatedRecord, sinceMs: number): ReplicatedRecord {
+  return sinceMs < 1 ? record : { ...record, ttlMs: Math.max(1, record.ttlMs - sinceMs) };
+}

@@ -1,0 +1,79 @@
+import type { CopyEntries } from './copy-entries.js';
+import type { Acknowledge, Clean, Replicate, SyncAcknowledge, SyncChunk } from './messages.js';
+import type { RequestLog } from './request-log.js';
+
+/**
+ * The receiving side of a copy, on a successor or learner. Who may send to it (the owner that the view names, under the
+ * view's epoch, to this very copy) was checked before. It takes the next record, acknowledges again what it has, and
+ * ignores what comes after a gap: the sender will send again.
+ */
+export class Replica {
+  /** The last record that was applied; undefined before the first chunk of a sync. */
+  appliedSeq: number | undefined;
+  #attempt = -1;
+  #nextChunk = 0;
+  /** The snapshot is whole. */
+  complete = false;
+
+  constructor(
+    readonly partition: number,
+    readonly copy: number,
+    readonly entries: CopyEntries,
+    readonly requests: RequestLog,
+    readonly seqOrder = true,
+  ) {}
+
+  replicate(message: Replicate, nowMs: number): Acknowledge | undefined {
+    if (this.appliedSeq === undefined) return undefined;
+    for (const record of message.records) {
+      if (record.seq <= this.appliedSeq) continue;
+      if (this.seqOrder && record.seq !== this.appliedSeq + 1) break;
+      this.entries.apply(record);
+      this.requests.add(record, nowMs);
+      this.appliedSeq = record.seq;
+    }
+    return { kind: 'acknowledge', partition: this.partition, copy: this.copy, seq: this.appliedSeq };
+  }
+
+  sync(message: SyncChunk, nowMs: number): SyncAcknowledge | undefined {
+    if (message.attempt < this.#attempt) return undefined;
+    if (message.attempt > this.#attempt) {
+      if (message.chunk !== 0) return undefined;
+      this.#begin(message);
+    }
+    if (message.chunk > this.#nextChunk) return undefined;
+    if (message.chunk === this.#nextChunk) {
+      for (const entry of message.entries) this.entries.apply(entry);
+      for (const request of message.requests) this.requests.put(request, nowMs);
+      this.#nextChunk++;
+      if (message.last) this.complete = true;
+    }
+    return {
+      kind: 'sync-acknowledge',
+      partition: this.partition,
+      copy: this.copy,
+      attempt: this.#attempt,
+      chunk: this.#nextChunk - 1,
+      seq: this.appliedSeq!,
+    };
+  }
+
+  /** The copy is whole, up to this seq, by other means than a sync. */
+  continueFrom(seq: number): void {
+    this.appliedSeq = seq;
+    this.complete = true;
+  }
+
+  clean(message: Clean): void {
+    this.entries.clean(message.cache, message.key, message.version.epoch, message.version.seq);
+  }
+
+  #begin(message: SyncChunk): void {
+    this.entries.clear();
+    this.requests.clear();
+    this.#attempt = message.attempt;
+    this.#nextChunk = 0;
+    this.complete = false;
+    this.appliedSeq = message.baseSeq;
+  }
+}

@@ -1,0 +1,46 @@
+import type { ReplicatedRecord } from '@larder/node/internal';
+import type { Cluster } from '../cluster.js';
+import { type SimulatedEntries, type SimulatedEntry, valueText } from '../simulated-entries.js';
+
+/** When nothing is under way any more, owner and successor hold the same. */
+export function checkReplicas(cluster: Cluster): void {
+  cluster.chosen!.partitions.forEach(({ owner, successor }, partition) => {
+    const owned = entriesAt(cluster, owner, partition);
+    if (owned === undefined || successor === '') return;
+    const followed = entriesAt(cluster, successor, partition);
+    for (const { name } of cluster.keys[partition]!) {
+      const [ours, theirs] = [textOf(owned.get(name)), textOf(followed?.get(name))];
+      if (ours !== theirs) cluster.fail(`${owner} has ${name} = ${ours}, its successor ${successor} has ${theirs}`);
+    }
+  });
+}
+
+/** Invariant 8, as far as write-behind goes: the database has what was acknowledged last. */
+export function checkDatabase(cluster: Cluster): void {
+  cluster.keys.forEach((keys, partition) => {
+    const owned = entriesAt(cluster, cluster.chosen!.partitions[partition]!.owner, partition);
+    for (const { name, writeBehind } of keys) {
+      const last = cluster.checkers.durable.lastOf(partition).get(name);
+      const entry = owned?.get(name);
+      if (!writeBehind || last === undefined || (entry === undefined && last.request === undefined)) continue;
+      checkRow(cluster, name, last, entry);
+    }
+  });
+}
+
+function checkRow(cluster: Cluster, name: string, last: ReplicatedRecord, entry: SimulatedEntry | undefined): void {
+  const row = cluster.database.rows.get(name);
+  const stored = row?.value === undefined ? undefined : valueText(row.value);
+  const wanted = last.value === undefined ? undefined : valueText(last.value);
+  if (entry?.dirty) cluster.fail(`${name} was not flushed`);
+  if (stored !== wanted) cluster.fail(`the database has ${name} = ${stored}; acknowledged last was ${wanted}`);
+}
+
+function entriesAt(cluster: Cluster, node: string, partition: number): ReadonlyMap<string, SimulatedEntry> | undefined {
+  const copy = cluster.nodes.get(node)?.member?.holdings.copies.get(partition);
+  return (copy?.entries as SimulatedEntries | undefined)?.entries;
+}
+
+function textOf(entry: SimulatedEntry | undefined): string | undefined {
+  return entry?.record.value === undefined ? undefined : valueText(entry.record.value);
+}

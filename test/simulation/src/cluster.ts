@@ -1,0 +1,168 @@
+import { type Random, seededRandom } from '@larder/base';
+import {
+  ALL_RULES,
+  decodeView,
+  LAN_TIMERS,
+  type PlannedPlace,
+  type ProtocolRules,
+  planPlacements,
+  type ViewDocument,
+  type ViewMember,
+  type ViewStore,
+} from '@larder/node/internal';
+import { Checkers } from './checkers/checkers.js';
+import { History } from './history.js';
+import type { SimulationOptions } from './options.js';
+import { SimulatedClient } from './simulated-client.js';
+import { SimulatedDatabase } from './simulated-database.js';
+import { SimulatedNetwork } from './simulated-network.js';
+import { SimulatedNode } from './simulated-node.js';
+import type { SimulatedProcess } from './simulated-process.js';
+import { SimulatedStore } from './simulated-store.js';
+import { SimulatedVoters } from './simulated-voters.js';
+import { World } from './world.js';
+
+export interface SimulatedKey {
+  readonly name: string;
+  readonly counter: boolean;
+  readonly writeBehind: boolean;
+}
+
+/** Everything of one simulation, put together from its options. */
+export class Cluster {
+  readonly world: World;
+  readonly random: Random;
+  readonly network: SimulatedNetwork;
+  readonly history = new History();
+  readonly checkers: Checkers;
+  readonly database: SimulatedDatabase;
+  readonly nodes = new Map<string, SimulatedNode>();
+  readonly clients: SimulatedClient[] = [];
+  readonly keys: SimulatedKey[][] = [];
+  readonly store: SimulatedStore | undefined;
+  readonly voters: SimulatedVoters | undefined;
+  readonly recentValues: string[] = [];
+  /** What the view store holds, as far as anybody knows. */
+  chosen: ViewDocument | undefined;
+  acknowledgedWrites = 0;
+  readonly #plans = new Map<string, PlannedPlace[]>();
+
+  constructor(
+    readonly options: SimulationOptions,
+    readonly rules: ProtocolRules = ALL_RULES,
+    tracing = false,
+  ) {
+    this.world = new World(tracing);
+    this.random = seededRandom(options.seed ^ 0x5eed);
+    this.network = new SimulatedNetwork(this.world, this.random, options.network);
+    this.checkers = new Checkers(this);
+    this.database = new SimulatedDatabase(this.world, this.random);
+    const { world, random } = this;
+    if (options.voters === 0) {
+      this.store = new SimulatedStore(world, random, LAN_TIMERS.storeCallMs, ({ document }) =>
+        this.sawView(decodeView(document)),
+      );
+      this.store.lossShare = options.storeLossShare;
+      this.store.lateShare = options.storeLateShare;
+    } else {
+      this.voters = new SimulatedVoters(world, random, this.network, options.voters, LAN_TIMERS.storeCallMs, rules);
+    }
+    this.#makeKeys();
+    for (let index = 0; index < options.nodes; index++) this.addNode();
+    for (let index = 0; index < options.clients; index++) {
+      this.clients.push(new SimulatedClient(this, `client${index}`, random));
+    }
+  }
+
+  addNode(): SimulatedNode {
+    const index = this.nodes.size;
+    const node = new SimulatedNode(this, `node${index}`, `zone${index % this.options.zones}`, index === 0);
+    this.nodes.set(node.name, node);
+    return node;
+  }
+
+  connectStore(node: string, process: SimulatedProcess, random: Random): ViewStore {
+    if (this.store !== undefined) return this.store.connect(node, process);
+    const incarnation = Array.from({ length: 4 }, () => random.uint32().toString(16).padStart(8, '0')).join('');
+    return this.voters!.connect(node, process, random, incarnation);
+  }
+
+  sawView(view: ViewDocument): void {
+    if (this.chosen !== undefined && view.version < this.chosen.version) return;
+    const before = this.chosen;
+    if (before?.version === view.version) {
+      if (before.by !== view.by) this.fail(`two views of version ${view.version}`);
+      return;
+    }
+    this.chosen = view;
+    this.world.tell(() => `view ${view.version}: ${viewText(view)}`);
+    this.checkers.viewChosen(view, before);
+  }
+
+  /** Planning takes longer than all else, and the same nodes come up again and again. */
+  plan(members: readonly ViewMember[], partitionCount: number): PlannedPlace[] {
+    const name = members.map((member) => `${member.id}${member.draining ? '-' : ''}`).join();
+    let plan = this.#plans.get(name);
+    if (plan === undefined) {
+      plan = planPlacements(members, partitionCount);
+      this.#plans.set(name, plan);
+    }
+    return plan;
+  }
+
+  /** Whether every partition is served by somebody. */
+  served(): boolean {
+    return this.unserved() === '';
+  }
+
+  unserved(): string {
+    const { chosen } = this;
+    if (chosen === undefined) return 'there is no view';
+    return chosen.partitions
+      .map(({ owner }, partition) => {
+        const node = this.nodes.get(owner);
+        return node?.member?.serves(partition)
+          ? ''
+          : `p${partition} at ${owner}: ${node?.member?.obstacle(partition)} `;
+      })
+      .join('');
+  }
+
+  /** Whether every partition has two copies, if there are nodes for that. */
+  replicated(): boolean {
+    const { chosen } = this;
+    if (chosen === undefined || chosen.members.filter(({ draining }) => !draining).length < 2)
+      return chosen !== undefined;
+    return chosen.partitions.every(({ successor }) => successor !== '');
+  }
+
+  fail(message: string): never {
+    this.world.tell(() => `FAILED: ${message}`);
+    throw new Error(message);
+  }
+
+  #makeKeys(): void {
+    const { partitions, keysPerPartition, writeBehindShare } = this.options;
+    for (let partition = 0; partition < partitions; partition++) {
+      this.keys.push(
+        Array.from({ length: keysPerPartition }, (_, index) => ({
+          name: `p${partition}k${index}`,
+          counter: index % 3 === 1,
+          writeBehind: this.random.next() < writeBehindShare,
+        })),
+      );
+    }
+  }
+}
+
+export function viewText(view: ViewDocument): string {
+  const members = view.members.map(
+    ({ id, incarnation, draining }) => `${id}/${incarnation.slice(0, 4)}${draining ? '-' : ''}`,
+  );
+  const partitions = view.partitions.map(
+    (p, index) =>
+      `p${index} e${p.epoch} ${p.owner}#${p.ownerCopy}${p.successor && ` s=${p.successor}#${p.successorCopy}`}` +
+      `${p.learner && ` l=${p.learner}#${p.learnerCopy}`} ${p.origin} w${p.wait}${p.lost ? ` lost${p.lost}` : ''}`,
+  );
+  return `${members.join(' ')} | ${partitions.join(' | ')}`;
+}

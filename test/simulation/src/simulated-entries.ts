@@ -1,0 +1,71 @@
+import { EntryFlag } from '@larder/loader';
+import type { CopyEntries, ReplicatedRecord } from '@larder/node/internal';
+import type { SimulatedProcess } from './simulated-process.js';
+
+/** One copy's entries in a simulated node: a plain map. */
+export interface SimulatedEntry {
+  readonly record: ReplicatedRecord;
+  /** Of the node's monotonic clock; Infinity: never. */
+  readonly expiresMs: number;
+  dirty: boolean;
+}
+
+const BUCKETS = 4;
+
+export class SimulatedEntries implements CopyEntries {
+  readonly entries = new Map<string, SimulatedEntry>();
+  /** What took away the keys that are not there, for the checkers. */
+  readonly deleted = new Map<string, ReplicatedRecord>();
+
+  constructor(
+    readonly process: SimulatedProcess,
+    readonly applied: (record: ReplicatedRecord) => void,
+  ) {}
+
+  apply(record: ReplicatedRecord): void {
+    this.applied(record);
+    const key = keyText(record.key);
+    if (record.value === undefined && (record.flags & EntryFlag.tombstone) === 0) {
+      this.entries.delete(key);
+      this.deleted.set(key, record);
+      return;
+    }
+    const expiresMs = record.ttlMs === 0 ? Number.POSITIVE_INFINITY : this.process.monotonicMs() + record.ttlMs;
+    this.entries.set(key, { record, expiresMs, dirty: (record.flags & EntryFlag.dirty) !== 0 });
+  }
+
+  clean(_cache: number, key: Uint8Array, epoch: number, seq: number): void {
+    const entry = this.entries.get(keyText(key));
+    if (entry === undefined || entry.record.epoch !== epoch || entry.record.seq !== seq) return;
+    if (entry.record.value === undefined) this.apply({ ...entry.record, flags: 0 });
+    else entry.dirty = false;
+  }
+
+  scan(cursor: number, _countMax: number, visit: (record: ReplicatedRecord) => void): number {
+    for (const [key, { record, expiresMs, dirty }] of this.entries) {
+      if (key.charCodeAt(key.length - 1) % BUCKETS !== cursor) continue;
+      const ttlMs = expiresMs === Number.POSITIVE_INFINITY ? 0 : Math.max(1, expiresMs - this.process.monotonicMs());
+      const flags = dirty ? record.flags : record.flags & ~EntryFlag.dirty;
+      visit({ ...record, ttlMs, flags, request: undefined });
+    }
+    return cursor + 1 === BUCKETS ? 0 : cursor + 1;
+  }
+
+  clear(): void {
+    this.entries.clear();
+    this.deleted.clear();
+  }
+
+  value(key: string): string | undefined {
+    const value = this.entries.get(key)?.record.value;
+    return value === undefined ? undefined : valueText(value);
+  }
+}
+
+export function keyText(key: Uint8Array): string {
+  return Buffer.prototype.latin1Slice.call(key, 0, key.length);
+}
+
+export function valueText(value: Uint8Array): string {
+  return Buffer.prototype.latin1Slice.call(value, 0, value.length);
+}

@@ -1,0 +1,170 @@
+import { seededRandom } from '@larder/base';
+import {
+  type Envelope,
+  LAN_TIMERS,
+  Member,
+  type PlannedPlace,
+  type ReplicatedRecord,
+  type ViewDocument,
+  type ViewMember,
+  type ViewStore,
+} from '@larder/node/internal';
+import type { Cluster } from './cluster.js';
+import { type Answer, entriesOf, OperationExecutor, type Request } from './operation-executor.js';
+import { keyText, SimulatedEntries } from './simulated-entries.js';
+import { SimulatedProcess } from './simulated-process.js';
+
+/** A machine that runs one node at a time: started, killed, paused, started again with empty memory. */
+export class SimulatedNode {
+  process: SimulatedProcess;
+  member: Member | undefined;
+  executor: OperationExecutor | undefined;
+  /** It left on purpose and stays away. */
+  gone = false;
+  #expiryTimer = { cancel: (): void => {} };
+  #flushTimer = { cancel: (): void => {} };
+
+  constructor(
+    readonly cluster: Cluster,
+    readonly name: string,
+    readonly zone: string,
+    readonly founder: boolean,
+  ) {
+    this.process = new SimulatedProcess(cluster.world, 1, 0, () => {});
+    this.process.kill();
+    cluster.network.add(this);
+  }
+
+  get running(): boolean {
+    return this.member !== undefined && this.process.running;
+  }
+
+  deliver(run: () => void): void {
+    this.process.run(run);
+  }
+
+  linkOpened(other: string): void {
+    this.process.run(() => this.member?.linkOpened(other));
+  }
+
+  start(): void {
+    if (this.member !== undefined) return;
+    const { cluster } = this;
+    const { random, options, world } = cluster;
+    const rate = 1 + options.clockDriftMax * (2 * random.next() - 1);
+    this.process = new SimulatedProcess(world, rate, (random.next() - 0.5) * 100_000, () => this.#turnEnded());
+    const { process } = this;
+    const processRandom = seededRandom(random.uint32());
+    const store = cluster.connectStore(this.name, process, processRandom);
+    world.tell(() => `${this.name} starts`);
+    this.gone = false;
+    process.run(() => this.#begin(process, processRandom, store));
+  }
+
+  kill(): void {
+    if (this.member === undefined) return;
+    this.cluster.world.tell(() => `${this.name} dies`);
+    this.#expiryTimer.cancel();
+    this.#flushTimer.cancel();
+    this.process.kill();
+    this.member.stop();
+    this.member = undefined;
+    this.executor = undefined;
+    this.cluster.network.breakAll(this.name);
+  }
+
+  /** A client's request that arrived here. */
+  execute(request: Request, answer: (answer: Answer) => void): void {
+    if (this.executor === undefined) return;
+    this.cluster.checkers.beforeServing(this, request.partition);
+    this.executor.execute(request, answer);
+  }
+
+  #begin(process: SimulatedProcess, random: ReturnType<typeof seededRandom>, store: ViewStore): void {
+    const { cluster } = this;
+    const self = { id: this.name, address: `${this.name}:1`, zone: this.zone, pool: '', weight: 1 };
+    const config = { copies: 2, copiesMin: cluster.options.copiesMin, timers: LAN_TIMERS } as const;
+    const founding = this.founder ? { config, partitionCount: cluster.options.partitions } : undefined;
+    const plan = (members: readonly ViewMember[], count: number): PlannedPlace[] => cluster.plan(members, count);
+    const member = new Member(
+      { self, founding, clock: process, random, store, plan, rules: cluster.rules },
+      {
+        send: (node, envelope) => this.#send(process, node, envelope),
+        createEntries: (partition) =>
+          new SimulatedEntries(process, (record) => this.#applied(process, partition, record)),
+        viewInstalled: (view) => this.#viewInstalled(view),
+        expelled: () => this.#expelled(process),
+        refused: (from, error) => cluster.fail(`${this.name} refused ${from}: ${error.message}`),
+      },
+    );
+    this.member = member;
+    this.executor = new OperationExecutor(member);
+    this.#expiryTimer = process.every(100, () => this.#expire());
+    this.#flushTimer = process.every(150, () => this.#flushDirty(process));
+  }
+
+  #send(process: SimulatedProcess, to: string, envelope: Envelope): void {
+    if (!process.alive) return;
+    this.cluster.network.send(this.name, to, () => this.cluster.nodes.get(to)?.member?.receive(envelope));
+  }
+
+  #turnEnded(): void {
+    this.member?.flush();
+    this.cluster.checkers.afterTurn(this);
+  }
+
+  #applied(process: SimulatedProcess, partition: number, record: ReplicatedRecord): void {
+    if (process !== this.process || this.member?.holdings.copies.get(partition)?.phase !== 'owner') return;
+    this.cluster.checkers.committed(partition, record);
+  }
+
+  #viewInstalled(view: ViewDocument): void {
+    this.cluster.world.tell(() => `${this.name} installs view ${view.version}`);
+    this.cluster.sawView(view);
+  }
+
+  #expelled(process: SimulatedProcess): void {
+    this.cluster.world.tell(() => `${this.name} is no member any more`);
+    this.cluster.world.after(0, () => {
+      if (process === this.process) this.kill();
+      if (!this.gone) this.cluster.world.after(200, () => this.start());
+    });
+  }
+
+  /** The owner alone ends the life of entries, as replicated deletes; and now and then it needs room. */
+  #expire(): void {
+    const { cluster, member, executor } = this;
+    if (member === undefined || executor === undefined) return;
+    for (const partition of member.holdings.copies.keys()) {
+      const replicator = member.serving(partition);
+      if (replicator === undefined) continue;
+      for (const [key, entry] of entriesOf(replicator).entries) {
+        const evicted = cluster.options.evictions && cluster.random.next() < 0.002;
+        if ((entry.expiresMs > this.process.monotonicMs() && !evicted) || entry.dirty) continue;
+        if (!replicator.hasRoom || replicator.latest(entry.record.cache, entry.record.key) !== undefined) continue;
+        const call = cluster.history.begin(key, { kind: 'remove' }, this.name, cluster.world.now);
+        executor.remove(replicator, entry.record, (answer) => {
+          if (answer.kind === 'done') call.returnedMs = cluster.world.now;
+        });
+      }
+    }
+  }
+
+  /** Write-behind: what the database does not have yet goes there, fenced by its version. */
+  #flushDirty(process: SimulatedProcess): void {
+    const { cluster, member } = this;
+    if (member === undefined) return;
+    for (const partition of member.holdings.copies.keys()) {
+      const replicator = member.serving(partition);
+      if (replicator === undefined) continue;
+      for (const { record, dirty } of entriesOf(replicator).entries.values()) {
+        if (!dirty) continue;
+        cluster.database.write(keyText(record.key), record, (done) => {
+          process.run(() => {
+            if (done && member.serving(partition) === replicator) replicator.clean(record.cache, record.key, record);
+          });
+        });
+      }
+    }
+  }
+}
