@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 import { LarderError } from '@larder/proto';
 import { defineCommand, renderUsage } from 'citty';
 import { flags, parseCommandLine } from './command-line.js';
@@ -8,6 +9,7 @@ import { ExitCode, exitCodeOf } from './exit-code.js';
 import { createLog, type Log } from './log.js';
 import { startNode } from './node.js';
 import type { RunningNode } from './running-node.js';
+import { logGrpcTo } from './server/grpc-log.js';
 
 /** `larder-node`: one cache node in a process of its own. docs/running.md describes flags, config and exit codes. */
 
@@ -21,7 +23,8 @@ const command = defineCommand({
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help') || args.includes('-h')) {
-    console.log(await renderUsage(command));
+    const usage = await renderUsage(command);
+    console.log(process.stdout.isTTY ? usage : stripVTControlCharacters(usage));
     return;
   }
   if (args.includes('--version')) {
@@ -31,6 +34,7 @@ async function main(args: readonly string[]): Promise<void> {
   const { configPath, id, listen, nodes } = parseCommandLine(args);
   const config = await readNodeConfig(configPath, process.env);
   const log = createLog(id, config.logLevel);
+  logGrpcTo(log);
   endOnBugs(log);
   const starting = startNode({ id, listen, nodes, config, log });
   stopOnSignals(starting, log);
