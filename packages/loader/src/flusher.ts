@@ -60,9 +60,11 @@ export class Flusher {
 
   /** Of all pending writes, refused ones included. */
   get oldestPendingMs(): number {
-    let sinceMs = Number.POSITIVE_INFINITY;
-    for (const dirty of this.#dirty.values()) sinceMs = Math.min(sinceMs, dirty.sinceMs);
-    return this.#dirty.size === 0 ? 0 : this.options.clock.monotonicMs() - sinceMs;
+    let sinceMs = this.#oldestAcceptedSinceMs();
+    for (const list of [this.#refused, this.#due]) {
+      for (let dirty = list.first; dirty !== undefined; dirty = dirty.next) sinceMs = Math.min(sinceMs, dirty.sinceMs);
+    }
+    return this.#ageMs(sinceMs);
   }
 
   get refused(): number {
@@ -85,7 +87,7 @@ export class Flusher {
         `${this.#pendingBytes} bytes are pending, writeBehind.maxPendingBytes allows ${pendingBytesMax}`,
       );
     }
-    const ageMs = this.#oldestAcceptedMs();
+    const ageMs = this.#ageMs(this.#oldestAcceptedSinceMs());
     if (ageMs > ageMsMax) {
       return this.#busy(
         `the oldest write is pending for ${Math.round(ageMs)} ms, writeBehind.maxAge allows ${ageMsMax}`,
@@ -107,7 +109,11 @@ export class Flusher {
     const { clock } = this.options;
     for (let dirty = this.#refused.first; dirty !== undefined; dirty = this.#refused.first) this.#makeDue(dirty);
     return new Promise((resolve) => {
-      const drain: Drain = { order: this.#order, resolve, timer: clock.after(timeoutMs, () => this.#endDrain(drain)) };
+      const drain: Drain = {
+        order: this.#order,
+        resolve,
+        timer: clock.after(timeoutMs, () => this.#endDrain(drain)).hold(),
+      };
       this.#drains.add(drain);
       this.#endFinishedDrains();
       this.#schedule(clock.monotonicMs());
@@ -149,11 +155,15 @@ export class Flusher {
   }
 
   /** Of writes that the origin has not refused: a poison row must not close the cache for the others. */
-  #oldestAcceptedMs(): number {
+  #oldestAcceptedSinceMs(): number {
     let sinceMs = this.#queued.first?.sinceMs ?? Number.POSITIVE_INFINITY;
     for (const [first] of this.#flushes) {
       if (first !== undefined && first.backoff === undefined) sinceMs = Math.min(sinceMs, first.sinceMs);
     }
+    return sinceMs;
+  }
+
+  #ageMs(sinceMs: number): number {
     return sinceMs === Number.POSITIVE_INFINITY ? 0 : this.options.clock.monotonicMs() - sinceMs;
   }
 

@@ -59,7 +59,7 @@ export abstract class QueuedWrites implements WriteStrategy {
 
   async drain(timeoutMs: number): Promise<number> {
     const timeout = deferred();
-    const timer = this.context.clock.after(timeoutMs, timeout.resolve);
+    const timer = this.context.clock.after(timeoutMs, timeout.resolve).hold();
     await Promise.race([this.#queue.whenIdle(), timeout.promise]);
     timer.cancel();
     return this.#queue.pending;
