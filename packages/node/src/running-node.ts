@@ -24,7 +24,7 @@ export interface StopReport {
 }
 
 const IDLE_POLL_MS = 5;
-/** For streams and connections to end by themselves, once there is nothing left to say on them. */
+/** For streams and connections, of clients and to the database, to end by themselves once nothing is left to say. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /** A node that serves, and the order in which it stops. */
@@ -65,7 +65,8 @@ export class RunningNode implements AsyncDisposable {
     forwarder.close();
     for (const cache of context.caches.all) cache.loader.close();
     stopSweeping();
-    await origins.close();
+    // Statements that a lost database holds are not waited for any longer.
+    await atMost(clock, CLOSE_TIMEOUT_MS, origins.close());
     return { pendingWrites, unfinished };
   }
 
@@ -84,4 +85,12 @@ export class RunningNode implements AsyncDisposable {
       });
     });
   }
+}
+
+/** Awaits the work, but no longer than that. */
+function atMost(clock: Clock, timeoutMs: number, work: Promise<void>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(timeoutMs, resolve);
+    work.then(resolve, reject).finally(() => timer.cancel());
+  });
 }
