@@ -1,4 +1,5 @@
 import {
+  type Cluster,
   type FreshDatabase,
   freePorts,
   freshDatabase,
@@ -8,7 +9,7 @@ import {
   startPostgres,
 } from '@larder/test-kit';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { GeneratedClient, type Message } from '../contract/generated-client.js';
 
 // How a node stops: with what is in flight, with writes that are not in the database yet, and when it cannot.
@@ -31,9 +32,13 @@ afterAll(async () => {
   await postgres.stop();
 });
 beforeEach(() => holder.query('TRUNCATE visits'));
+afterEach(async () => {
+  await Promise.all(clusters.splice(0).map((cluster) => cluster.stop()));
+});
 
 const origin = { postgresTable: { table: 'visits', key: 'id' } };
 const VISITS = 200;
+const clusters: Cluster[] = [];
 
 interface Started {
   readonly node: NodeProcess;
@@ -43,6 +48,7 @@ interface Started {
 async function startOne(more: object): Promise<Started> {
   const config = { database: { url: database.url }, ...more };
   const cluster = await startCluster({ nodes: 1, config });
+  clusters.push(cluster);
   const node = cluster.nodes[0] as NodeProcess;
   return { node, client: new GeneratedClient(node.address) };
 }

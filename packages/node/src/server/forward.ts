@@ -3,7 +3,7 @@ import type { Clock } from '@larder/base';
 import { cacheService, ERROR_CODES, type ErrorCode, LarderError, type Outcome, type ViewNode } from '@larder/proto';
 import type { ByteBudget } from './byte-budget.js';
 import { messageBytesMax } from './message-limit.js';
-import type { UnaryCall } from './unary.js';
+import type { UnaryRequest } from './unary.js';
 import type { UnaryAnswer, UnaryResponse } from './unary-reply.js';
 
 /**
@@ -16,6 +16,13 @@ import type { UnaryAnswer, UnaryResponse } from './unary-reply.js';
 export const FORWARDED_METADATA = 'larder-forwarded';
 
 export type UnaryMethod = 'Get' | 'Set' | 'Delete' | 'Expire';
+
+/** The part of a unary call that is carried on. */
+export interface ForwardedCall {
+  readonly request: UnaryRequest;
+  /** The caller gave up, or its connection did. */
+  on(event: 'cancelled', listener: () => void): unknown;
+}
 
 /** To a peer that does not answer. A caller's deadline may be earlier. */
 const CONNECT_TIMEOUT_MS = 1_000;
@@ -30,7 +37,7 @@ export class Forwarder {
     readonly valueBytesMax: number,
   ) {}
 
-  forward(method: UnaryMethod, owner: ViewNode, call: UnaryCall, timeoutMs: number, answer: UnaryAnswer): void {
+  forward(method: UnaryMethod, owner: ViewNode, call: ForwardedCall, timeoutMs: number, answer: UnaryAnswer): void {
     const bytes = call.request.value?.length ?? 0;
     if (!this.budget.take(bytes)) {
       const { taken, bytesMax } = this.budget;
@@ -60,7 +67,7 @@ export class Forwarder {
     client: Client,
     method: UnaryMethod,
     owner: ViewNode,
-    call: UnaryCall,
+    call: ForwardedCall,
     deadlineMs: number,
     done: UnaryAnswer,
   ): void {
