@@ -96,7 +96,7 @@ export class Conversation {
   }
 }
 
-function methodNamed(name: string): Method {
+export function methodNamed(name: string): Method {
   for (const service of ['larder.v1.CacheService', 'larder.v1.AdminService']) {
     const method = (packageDefinition[service] as ServiceDefinition)[name];
     if (method) return method as Method;

@@ -1,7 +1,8 @@
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { errorToFailure, keySlice, LarderError } from '@larder/proto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { GeneratedClient, type Message } from './generated-client.js';
+import { GeneratedClient, type Message, methodNamed } from './generated-client.js';
 import { type LocalCluster, startLocalCluster } from './local-cluster.js';
 
 const CONFIG = { limits: { valueBytesMax: '1MiB' }, caches: { people: { memory: '32MiB', ttl: '1h' } } };
@@ -47,6 +48,23 @@ async function failure(call: Promise<Message>): Promise<Ending> {
   const [code] = error.metadata.get('larder-code');
   const [outcome] = error.metadata.get('larder-outcome');
   return { status: status[error.code] as string, code, outcome, message: error.details };
+}
+
+/** Calls Get and resolves with its gRPC status; never, if a message comes first, because nobody reads that. */
+function askAndNotRead(session: ClientHttp2Session, request: object): Promise<number> {
+  const { path, requestSerialize } = methodNamed('Get');
+  const body = requestSerialize(request);
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(body.length, 1);
+  const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
+  const stream = session.request(headers);
+  stream.on('error', () => {});
+  stream.end(Buffer.concat([prefix, body]));
+  return new Promise((resolve) => {
+    stream.on('response', (received) => {
+      if (received['grpc-status'] !== undefined) resolve(Number(received['grpc-status']));
+    });
+  });
 }
 
 test('every node tells the same view', async () => {
@@ -190,6 +208,24 @@ test('statistics count what was done', async () => {
   expect(people).toMatchObject({ name: 'people', entries: 1, hits: 1, misses: 1, sets: 1, pendingWrites: 0 });
   expect(people.bytes).toBeGreaterThan(1000);
   expect(await each.call('Flush', {})).toEqual({ pendingWrites: 0 });
+  each.close();
+});
+
+test('large values that a client asks for and does not read are bounded', async () => {
+  await using small = await startLocalCluster({ config: { ...CONFIG, limits: { transferBytesMax: '8MiB' } } });
+  const address = small.addresses[0] as string;
+  const each = new GeneratedClient(address);
+  const key = Buffer.from('large');
+  await each.call('Set', { cache: 'people', key, value: Buffer.alloc(1024 * 1024 - 1) });
+  // A client of its own that opens its window for nothing, and so leaves the node with what it asked for.
+  const deaf = connectHttp2(`http://${address}`, { settings: { initialWindowSize: 0 } });
+  const asked = Array.from({ length: 20 }, () => askAndNotRead(deaf, { cache: 'people', key }));
+  // Room for eight: the others are told so, in trailers, which need no window.
+  const verdicts = await Promise.all(asked.slice(8));
+  expect(new Set(verdicts)).toEqual(new Set([status.RESOURCE_EXHAUSTED]));
+  expect(await failure(each.call('Get', { cache: 'people', key }))).toMatchObject({ code: 'BUSY' });
+  deaf.destroy();
+  while ((await each.call('Get', { cache: 'people', key }).catch(() => undefined)) === undefined) {}
   each.close();
 });
 

@@ -53,7 +53,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const context = new ServerContext(view, caches, config.valueBytesMax, log);
   const budget = new ByteBudget(config.transferBytesMax);
   const forwarder = new Forwarder(clock, budget, config.valueBytesMax);
-  const unary = new Unary(context, clock, forwarder);
+  const unary = new Unary(context, clock, budget, forwarder);
   const server = new GrpcServer(context, clock, unary, new Bulk(context, clock, budget), config.sessionsMax);
   server.addAdmin(adminHandlers({ context, storage, clock, sessionCount: () => server.sessionCount }));
   const parts = { context, server, forwarder, stopSweeping, origins, clock, drainTimeoutMs: config.drainTimeoutMs };

@@ -149,13 +149,7 @@ export class BulkTransfer implements Reply {
 
   #allocate(bytes: number): Buffer {
     const { budget } = this.target;
-    if (!budget.take(bytes)) {
-      throw new LarderError(
-        'BUSY',
-        `large values in transfer hold ${budget.taken} bytes and this one has ${bytes}; allowed are ${budget.bytesMax}`,
-        { outcome: this.isWrite ? 'not-applied' : undefined },
-      );
-    }
+    if (!budget.take(bytes)) throw budget.exhausted(bytes, this.isWrite ? 'not-applied' : undefined);
     return Buffer.allocUnsafeSlow(bytes);
   }
 }

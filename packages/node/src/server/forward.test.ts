@@ -129,9 +129,18 @@ test('the bytes of the values under way are bounded', async () => {
   const first = forward('Set', callWith(Buffer.alloc(600)));
   await arrived;
   const refused = () => forwarder.forward('Set', owner, callWith(Buffer.alloc(500)), 1_000, () => {});
-  expect(refused).toThrow('BUSY: values under way hold 600 bytes; allowed are 1000');
+  expect(refused).toThrow('BUSY: values under way hold 600 bytes and this one has 500; allowed are 1000');
   release?.();
   expect(await first).toEqual({ epoch: 0, seq: 0, copies: 0 });
+});
+
+test('the calls under way are bounded', async () => {
+  handle = () => {};
+  const calls = Array.from({ length: 256 }, () => forward('Get', callWith(), 200));
+  expect(() => forwarder.forward('Get', owner, callWith(), 1_000, () => {})).toThrow('BUSY: more than 256 calls');
+  for (const call of calls) expect(await call).toMatchObject({ code: 'TIMEOUT' });
+  handle = (_call, callback) => callback(null, {});
+  expect(await forward('Get', callWith())).not.toBeInstanceOf(LarderError);
 });
 
 test('a forwarder that was closed forwards nothing', async () => {

@@ -24,11 +24,14 @@ export interface ForwardedCall {
   on(event: 'cancelled', listener: () => void): unknown;
 }
 
+/** Calls under way to other nodes; BUSY above. An answer is kept whole, so this bounds the memory of large ones too. */
+const FORWARDS_MAX = 256;
 /** To a peer that does not answer. A caller's deadline may be earlier. */
 const CONNECT_TIMEOUT_MS = 1_000;
 
 export class Forwarder {
   readonly #clients = new Map<string, Client>();
+  #inFlight = 0;
   #closed = false;
 
   constructor(
@@ -39,13 +42,13 @@ export class Forwarder {
 
   forward(method: UnaryMethod, owner: ViewNode, call: ForwardedCall, timeoutMs: number, answer: UnaryAnswer): void {
     const bytes = call.request.value?.length ?? 0;
-    if (!this.budget.take(bytes)) {
-      const { taken, bytesMax } = this.budget;
-      throw new LarderError('BUSY', `values under way hold ${taken} bytes; allowed are ${bytesMax}`, {
-        outcome: 'not-applied',
-      });
+    if (this.#inFlight >= FORWARDS_MAX) {
+      throw new LarderError('BUSY', `more than ${FORWARDS_MAX} calls are being forwarded`, { outcome: 'not-applied' });
     }
+    if (!this.budget.take(bytes)) throw this.budget.exhausted(bytes, 'not-applied');
+    this.#inFlight++;
     const done: UnaryAnswer = (error, response) => {
+      this.#inFlight--;
       this.budget.release(bytes);
       answer(error, response);
     };

@@ -1,10 +1,11 @@
-import { Server, ServerCredentials, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Clock } from '@larder/base';
 import { adminService, cacheService, LarderError, packageDefinition } from '@larder/proto';
 import { HealthImplementation } from 'grpc-health-check';
 import { ExitCode, startFault } from '../exit-code.js';
 import type { Bulk } from './bulk.js';
+import type { UnaryMethod } from './forward.js';
 import { messageBytesMax } from './message-limit.js';
 import type { ServerContext } from './server-context.js';
 import { Session, type SessionStream } from './session.js';
@@ -21,6 +22,16 @@ const STREAMS_PER_CONNECTION_MAX = 1_024;
 const KEEPALIVE_TIME_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 const HEALTH_NAMES = ['', 'larder.v1.CacheService', 'larder.v1.AdminService'];
+
+/** Unary calls as unary.ts serves them. */
+const served = (name: UnaryMethod) => ({ ...cacheService[name]!, responseStream: true });
+const servedCacheService: ServiceDefinition = {
+  ...cacheService,
+  Get: served('Get'),
+  Set: served('Set'),
+  Delete: served('Delete'),
+  Expire: served('Expire'),
+};
 
 export class GrpcServer {
   readonly #server: Server;
@@ -41,7 +52,7 @@ export class GrpcServer {
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
       'grpc.enable_channelz': 0,
     });
-    this.#server.addService(cacheService, { ...unary.handlers, Bulk: bulk.open, Session: this.#openSession });
+    this.#server.addService(servedCacheService, { ...unary.handlers, Bulk: bulk.open, Session: this.#openSession });
     this.#health = new HealthImplementation();
     this.#setHealth('NOT_SERVING');
     this.#health.addToServer(this.#server);

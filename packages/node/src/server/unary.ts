@@ -1,15 +1,18 @@
-import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
+import type { ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type { Clock } from '@larder/base';
 import { LarderError, toLarderError } from '@larder/proto';
 import { type AdmittedOperation, admit, DEFAULT_TIMEOUT_MS } from './admission.js';
-import type { Forwarder } from './forward.js';
-import { FORWARDED_METADATA, type UnaryMethod } from './forward.js';
-import { type ServerContext, toStatus } from './server-context.js';
-import { UnaryReply, type UnaryResponse } from './unary-reply.js';
+import type { ByteBudget } from './byte-budget.js';
+import { FORWARDED_METADATA, type Forwarder, type UnaryMethod } from './forward.js';
+import type { ServerContext } from './server-context.js';
+import { type UnaryAnswer, UnaryReply, type UnaryResponse } from './unary-reply.js';
 
 /**
  * Get, Set, Delete and Expire as calls of their own, for tools and simple clients: any node takes any key. The owner
  * serves it; another node forwards the call to the owner, once.
+ *
+ * The server takes them for calls with a stream of answers, of which each has one: on the wire that is the same, and
+ * only a stream says when its answer has left. Without that a client that asks and does not read could fill the memory.
  */
 
 /** GetRequest, SetRequest, DeleteRequest and ExpireRequest in one. */
@@ -20,7 +23,7 @@ export interface UnaryRequest {
   readonly ttlMs?: number;
 }
 
-export type UnaryCall = ServerUnaryCall<UnaryRequest, UnaryResponse>;
+export type UnaryCall = ServerWritableStream<UnaryRequest, UnaryResponse>;
 type Operate = (operation: AdmittedOperation, request: UnaryRequest, reply: UnaryReply, timeoutMs: number) => void;
 
 /** Local and forwarded calls that a node serves at a time; BUSY above. */
@@ -41,10 +44,11 @@ export class Unary {
   constructor(
     readonly context: ServerContext,
     readonly clock: Clock,
+    readonly budget: ByteBudget,
     readonly forwarder: Forwarder,
   ) {}
 
-  /** Calls under way. */
+  /** Calls whose answer has not left yet. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -61,16 +65,9 @@ export class Unary {
   };
 
   #handler(method: UnaryMethod) {
-    return (call: UnaryCall, callback: sendUnaryData<UnaryResponse>): void => {
+    return (call: UnaryCall): void => {
       this.#inFlight++;
-      let answered = false;
-      const answer = (error: LarderError | undefined, response?: UnaryResponse): void => {
-        if (answered) return;
-        answered = true;
-        this.#inFlight--;
-        if (error) callback(toStatus(error));
-        else callback(null, response ?? {});
-      };
+      const answer = this.#answerTo(call);
       try {
         this.#serve(method, call, answer);
       } catch (error) {
@@ -79,7 +76,32 @@ export class Unary {
     };
   }
 
-  #serve(method: UnaryMethod, call: UnaryCall, answer: UnaryReply['answer']): void {
+  /** Large values count against the budget until the client has taken them. */
+  #answerTo(call: UnaryCall): UnaryAnswer {
+    let valueBytes = 0;
+    let isOver = false;
+    const over = (): void => {
+      if (isOver) return;
+      isOver = true;
+      this.#inFlight--;
+      this.budget.release(valueBytes);
+    };
+    call.on('cancelled', over);
+    return (error, response = {}) => {
+      if (isOver) return;
+      const bytes = response.value?.length ?? 0;
+      if (!error && this.budget.take(bytes)) {
+        valueBytes = bytes;
+        call.write(response, over);
+        call.end();
+      } else {
+        over();
+        this.context.endWithError(call, error ?? this.budget.exhausted(bytes));
+      }
+    };
+  }
+
+  #serve(method: UnaryMethod, call: UnaryCall, answer: UnaryAnswer): void {
     if (this.#inFlight > CALLS_MAX) {
       throw new LarderError('BUSY', `more than ${CALLS_MAX} unary calls are under way`, { outcome: 'not-applied' });
     }
