@@ -1,6 +1,6 @@
 /**
  * The house rules that no linter knows: who may import whom, where third-party packages and real clocks may appear, dead
- * files, file length, left-over markers, documented error codes. Each rule is a function from all files to complaints,
+ * files, file length, left-over markers, documented error codes and settings. Each rule is a function from all files to complaints,
  * so that its test can hand it files that do not exist. Function length is biome's (biome.json).
  */
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { clockComplaints, lengthComplaints, markerComplaints } from './tidy/cont
 import { deadFileComplaints } from './tidy/dead-files.mjs';
 import { errorDocumentationComplaints } from './tidy/error-documentation.mjs';
 import { importComplaints } from './tidy/import-rules.mjs';
+import { settingDocumentationComplaints } from './tidy/setting-documentation.mjs';
 import { readFiles } from './tidy/source-file.mjs';
 
 /** @typedef {import('./tidy/source-file.mjs').SourceFile} SourceFile */
@@ -21,6 +22,7 @@ const RULES = [
   lengthComplaints,
   markerComplaints,
   errorDocumentationComplaints,
+  settingDocumentationComplaints,
 ];
 
 /** @param {readonly SourceFile[]} files @returns {string[]} one line a complaint, by path */

@@ -91,6 +91,16 @@ test('error codes, their numbers in the contract and their headings belong toget
   ]);
 });
 
+test('a setting that the documentation does not name is refused', () => {
+  const policy = 'export interface LoadPolicy {\n  readonly maxBatch?: number;\n  readonly maxWaiting?: number;\n}\n';
+  const found = tidy([
+    sourceFile('package.json', '{ "exports": "./packages/loader/dist/policy.js" }'),
+    sourceFile('packages/loader/src/policy.ts', `${policy}interface Other {\n  readonly hidden: number;\n}`),
+    sourceFile('docs/running.md', '| `maxBatch` | 1,000 |'),
+  ]);
+  expect(found).toEqual(['packages/loader/src/policy.ts:3: maxWaiting is not in docs/running.md']);
+});
+
 test('the files of this checkout are read without what was installed or built', () => {
   const paths = readFiles(fileURLToPath(new URL('..', import.meta.url))).map((file) => file.path);
   expect(paths).toContain('proto/src/errors.ts');
