@@ -7,8 +7,9 @@ import { type ConnectOptions, type ResolvedConnectOptions, resolveConnectOptions
 
 /** Between two rounds over the endpoints. */
 const ROUND_PAUSE_MS = 100;
-/** What one endpoint may take before the next is asked. */
-const ENDPOINT_TIMEOUT_MS = 1_000;
+/** What one endpoint may take before the next is asked: its share of the time that is left, within these. */
+const ENDPOINT_MS_MIN = 50;
+const ENDPOINT_MS_MAX = 1_000;
 
 /**
  * A client of the cluster that the endpoints belong to, ready for calls. Asks one endpoint after the other for the view,
@@ -34,7 +35,7 @@ async function findView(options: ResolvedConnectOptions): Promise<ClientView> {
       if (leftMs <= 0 || signal?.aborted) throw unreachable(options, causes);
       const endpoint = endpoints[(first + step) % endpoints.length] as string;
       try {
-        return await requestViewOnce(endpoint, clock.wallMs() + Math.min(leftMs, ENDPOINT_TIMEOUT_MS));
+        return await requestViewOnce(endpoint, clock.wallMs() + shareMs(leftMs, endpoints.length - step));
       } catch (error) {
         causes.set(endpoint, toLarderError(error));
       }
@@ -42,6 +43,10 @@ async function findView(options: ResolvedConnectOptions): Promise<ClientView> {
     if (signal?.aborted || clock.monotonicMs() + ROUND_PAUSE_MS >= deadlineMs) throw unreachable(options, causes);
     await sleep(clock, ROUND_PAUSE_MS);
   }
+}
+
+function shareMs(leftMs: number, endpointsLeft: number): number {
+  return Math.min(leftMs, ENDPOINT_MS_MAX, Math.max(ENDPOINT_MS_MIN, leftMs / endpointsLeft));
 }
 
 /** A function that finds them may fail for a while, like anything that asks a network. Its bad answers do not pass. */

@@ -44,7 +44,7 @@ export class BulkConnection implements Carrier, LinkOwner {
   ) {
     const { clock, random } = options;
     const { path } = cacheService.Bulk!;
-    this.#link = new StreamLink({ node, address, path, clock, random, reopens: false }, this);
+    this.#link = new StreamLink({ node, address, path, clock, random, isGreeted: false }, this);
     this.#sweeper = new Sweeper(clock, SWEEP_PERIOD_MS, (nowMs) => this.#sweep(nowMs));
   }
 
@@ -65,10 +65,8 @@ export class BulkConnection implements Carrier, LinkOwner {
 
   /** Starts or queues the transfer of the call's value. `facts` is what the session said of the value to read. */
   submit(call: Call, facts?: BulkFacts): void {
-    this.#link.open();
     const valueBytes = call.value?.length ?? 0;
     if (this.#link.phase === 'closed') call.reject(closedError(call));
-    else if (this.#link.phase === 'resting') this.events.callLost(call, this.#link.lastError as LarderError);
     else if (this.#pendingBytes + valueBytes > PENDING_BYTES_MAX) call.reject(pendingBytesError(call, this.node));
     else this.#admit(call, facts);
   }
@@ -86,7 +84,8 @@ export class BulkConnection implements Carrier, LinkOwner {
   close(): void {
     this.#sweeper.stop();
     this.#link.close();
-    for (const call of this.#takeAll()) call.reject(closedError(call));
+    for (const call of [...this.#takeTransfers(), ...this.#waiting.takeAll()]) call.reject(closedError(call));
+    this.#pendingBytes = 0;
   }
 
   // LinkOwner
@@ -111,21 +110,31 @@ export class BulkConnection implements Carrier, LinkOwner {
   }
 
   lost(error: LarderError): void {
-    for (const call of this.#takeAll()) if (!call.settled) this.events.callLost(call, error);
+    for (const call of this.#takeTransfers()) if (!call.settled) this.events.callLost(call, error);
     if (this.#isRetired) this.close();
   }
 
   #admit(call: Call, facts: BulkFacts | undefined): void {
-    this.#sweeper.start();
-    this.#pendingBytes += call.value?.length ?? 0;
-    if (this.#transfers.size < TRANSFERS_MAX) {
-      this.#begin(call, facts);
-    } else if (this.#waiting.push(call)) {
-      if (facts) this.#factsOfWaiting.set(call, facts);
-    } else {
-      this.#forget(call);
+    if (!this.#waiting.push(call)) {
       const message = `more than ${WAITING_MAX} large values are waiting for node ${this.node}`;
       call.reject(new LarderError('BUSY', message, { outcome: call.outcomeIfLost, node: this.node }));
+      return;
+    }
+    this.#pendingBytes += call.value?.length ?? 0;
+    if (facts) this.#factsOfWaiting.set(call, facts);
+    this.#sweeper.start();
+    this.#beginWaiting();
+  }
+
+  /** Whatever may begin now. While the link rests after a loss all wait: the node is there, its session says so. */
+  #beginWaiting(): void {
+    if (this.#waiting.length === 0 || this.#transfers.size >= TRANSFERS_MAX) return;
+    this.#link.open();
+    while (this.#link.stream !== undefined && this.#transfers.size < TRANSFERS_MAX) {
+      const call = this.#waiting.shift();
+      if (call === undefined) return;
+      if (call.settled) this.#forget(call);
+      else this.#begin(call, this.#factsOfWaiting.get(call));
     }
   }
 
@@ -193,13 +202,7 @@ export class BulkConnection implements Carrier, LinkOwner {
   #end(transfer: BulkTransfer): void {
     this.#transfers.delete(transfer.id);
     this.#forget(transfer.call);
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      if (!next.settled) {
-        this.#begin(next, this.#factsOfWaiting.get(next));
-        return;
-      }
-      this.#forget(next);
-    }
+    this.#beginWaiting();
     if (this.#isRetired) this.#closeWhenDone();
   }
 
@@ -207,11 +210,10 @@ export class BulkConnection implements Carrier, LinkOwner {
     this.#pendingBytes -= call.value?.length ?? 0;
   }
 
-  #takeAll(): Call[] {
+  #takeTransfers(): Call[] {
     const calls = [...this.#transfers.values()].map((transfer) => transfer.call);
     this.#transfers.clear();
-    calls.push(...this.#waiting.takeAll());
-    this.#pendingBytes = 0;
+    for (const call of calls) this.#forget(call);
     return calls;
   }
 
@@ -233,6 +235,7 @@ export class BulkConnection implements Carrier, LinkOwner {
       call.reject(this.#timeout(call));
       this.#cancel(transfer);
     }
+    this.#beginWaiting();
     return this.unsettled > 0;
   }
 

@@ -1,4 +1,4 @@
-import { BoundedQueue } from '@larder/base';
+import { assert, BoundedQueue } from '@larder/base';
 import { REQUEST_FRAME_BYTES_TARGET, SessionRequestWriter } from '@larder/proto';
 
 /**
@@ -65,7 +65,8 @@ export class Outbox {
   appended(): void {
     if (this.writer.at >= REQUEST_FRAME_BYTES_TARGET) {
       this.#fullBytes += this.writer.at;
-      this.#full.push(this.#closeFrame());
+      const isKept = this.#full.push(this.#closeFrame());
+      assert(isKept, 'the outbox was written to although it was full');
       this.isFull = this.#fullBytes >= BYTES_MAX;
       this.#send();
     } else if (!this.#scheduled) {

@@ -106,7 +106,7 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   ) {
     const { clock, random } = options;
     const { path } = cacheService.Session!;
-    this.#link = new StreamLink({ node, address, path, clock, random, reopens: true }, this);
+    this.#link = new StreamLink({ node, address, path, clock, random, isGreeted: true }, this);
     this.#sweeper = new Sweeper(clock, SWEEP_PERIOD_MS, (nowMs) => this.#sweep(nowMs));
   }
 

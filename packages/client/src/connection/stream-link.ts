@@ -37,8 +37,8 @@ export interface LinkOptions {
   readonly path: string;
   readonly clock: Clock;
   readonly random: Random;
-  /** Whether the link opens itself again after a rest. Otherwise somebody calls `open`. */
-  readonly reopens: boolean;
+  /** The node speaks first: it has a time to do so, and the link opens itself again after a rest. Else the owner does. */
+  readonly isGreeted: boolean;
 }
 
 const identity = (bytes: Buffer): Buffer => bytes;
@@ -93,7 +93,7 @@ export class StreamLink {
     this.retryAtMs = nowMs + restMs;
     this.phase = 'resting';
     this.#dropStream();
-    if (this.options.reopens) this.#timer = this.options.clock.after(restMs, () => this.#connect());
+    if (this.options.isGreeted) this.#timer = this.options.clock.after(restMs, () => this.#connect());
     this.owner.lost(error, isFirst);
   }
 
@@ -105,15 +105,17 @@ export class StreamLink {
   #connect(): void {
     this.phase = 'connecting';
     this.#timer?.cancel();
-    this.#timer = this.options.clock.after(CONNECT_MS_MAX, () =>
-      this.lose(this.#unavailable(`did not answer within ${CONNECT_MS_MAX} ms`)),
-    );
+    if (this.options.isGreeted) this.#timer = this.options.clock.after(CONNECT_MS_MAX, this.#notGreeted);
     try {
       this.#openStream();
     } catch (error) {
       this.lose(toLarderError(error, { node: this.options.node }));
     }
   }
+
+  readonly #notGreeted = (): void => {
+    this.lose(this.#unavailable(`did not answer within ${CONNECT_MS_MAX} ms`));
+  };
 
   #openStream(): void {
     const { address, path } = this.options;

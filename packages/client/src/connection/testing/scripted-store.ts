@@ -61,5 +61,8 @@ function answerValue(
 ): void {
   if (value.length > SESSION_VALUE_BYTES_MAX) writer.bulk(id, value.length, 7, seq, ttlMs);
   else if (kind === OperationKind.get) writeHit(writer, id, value);
-  else writer.bytes.set(value, writer.entry(id, value.length, false, 7, seq, ttlMs));
+  else {
+    const at = writer.entry(id, value.length, false, 7, seq, ttlMs);
+    writer.bytes.set(value, at);
+  }
 }

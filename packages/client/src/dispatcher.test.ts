@@ -1,0 +1,253 @@
+import { type ClientView, LarderError, OperationKind } from '@larder/proto';
+import { describe, expect, test } from 'vitest';
+import type { Cache } from './cache.js';
+import { bytes } from './codecs/bytes.js';
+import { text } from './codecs/text.js';
+import { connectTo, startNodes, stoppedClock } from './connection/testing/connected.js';
+import { rejection } from './connection/testing/rejection.js';
+import { type ScriptedNode, viewOwnedBy } from './connection/testing/scripted-node.js';
+import type { SentOperation } from './connection/testing/scripted-session.js';
+import type { Larder } from './larder.js';
+import type { ConnectOptions } from './options.js';
+
+interface Pair {
+  readonly one: ScriptedNode;
+  readonly other: ScriptedNode;
+  readonly larder: Larder;
+  readonly cache: Cache<string>;
+  /** Makes this node the owner of everything in the view that both tell from now on. */
+  move(owner: ScriptedNode, version: number): ClientView;
+}
+
+/** Two nodes of which the first owns everything, and a client that has a session with it. */
+async function pair(options: Partial<ConnectOptions> = {}): Promise<Pair> {
+  const nodes = await startNodes(2);
+  const [one, other] = nodes as [ScriptedNode, ScriptedNode];
+  const move = (owner: ScriptedNode, version: number): ClientView => {
+    const view = viewOwnedBy(owner, nodes, version);
+    for (const node of nodes) node.view = view;
+    return view;
+  };
+  move(one, 1);
+  const larder = await connectTo(one, options);
+  const cache = larder.cache('names', { codec: text() });
+  await cache.get('warm-up');
+  await one.operations.take();
+  return { one, other, larder, cache, move };
+}
+
+function refuse(operations: readonly SentOperation[], viewVersion: number): void {
+  for (const operation of operations) {
+    const error = new LarderError('NOT_OWNER', 'partition 7 belongs to another', {
+      outcome: 'not-applied',
+      details: { viewVersion },
+    });
+    operation.session.failed(operation, error);
+  }
+}
+
+describe('a node that does not own the key', () => {
+  test('its view is fetched and the call goes to the owner', async () => {
+    const { one, other, larder, cache, move } = await pair();
+    const changed = new Promise<ClientView>((resolve) => larder.on('topology', resolve));
+    one.script = (operations) => refuse(operations, 2);
+    const questions = one.viewQuestions;
+    const view = move(other, 2);
+    expect(await cache.set('a', 'x')).toMatchObject({ copies: 2 });
+    expect(other.store.entries.size).toBe(1);
+    expect(one.viewQuestions).toBe(questions + 1);
+    expect(await changed).toEqual(view);
+    expect(larder.topology()).toEqual(view);
+    await other.operations.take();
+    await cache.get('a');
+    expect(await other.operations.take()).toMatchObject({ key: 'a', kind: OperationKind.get });
+  });
+
+  test('one question serves all calls that were refused', async () => {
+    const { one, other, cache, move } = await pair();
+    one.script = (operations) => refuse(operations, 2);
+    const questions = one.viewQuestions;
+    move(other, 2);
+    await cache.setMany(Array.from({ length: 200 }, (_, index) => [`key-${index}`, 'x'] as const));
+    expect(other.store.entries.size).toBe(200);
+    expect(one.viewQuestions).toBe(questions + 1);
+  });
+
+  test('while its view says otherwise the call is tried again after pauses, until its deadline', async () => {
+    const clock = stoppedClock();
+    const { one, cache } = await pair({ clock });
+    const refused: number[] = [];
+    one.script = (operations) => {
+      refused.push(clock.monotonicMs());
+      refuse(operations, 1);
+    };
+    const write = rejection(cache.set('a', 'x'));
+    let error: LarderError | undefined;
+    void write.then((rejected) => {
+      error = rejected;
+    });
+    for (let step = 0; step < 300 && error === undefined; step++) {
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+      clock.advance(5);
+    }
+    expect(await write).toMatchObject({ code: 'NOT_OWNER', outcome: 'not-applied', node: 'n1', retryable: true });
+    expect(refused.length).toBeGreaterThan(4);
+    expect(refused.length).toBeLessThan(16);
+    expect(clock.monotonicMs()).toBeLessThan(1_100);
+  });
+
+  test('a call that waits for a place can be aborted: it was not applied', async () => {
+    const clock = stoppedClock();
+    const { one, cache } = await pair({ clock });
+    one.script = (operations) => refuse(operations, 1);
+    const abort = new AbortController();
+    const write = cache.set('a', 'x', { signal: abort.signal });
+    const questions = one.viewQuestions;
+    while (one.viewQuestions === questions) await new Promise(setImmediate);
+    abort.abort();
+    expect(await rejection(write)).toMatchObject({ code: 'ABORTED', outcome: 'not-applied' });
+  });
+
+  test('large values find their owner too', async () => {
+    const { one, other, larder, move } = await pair();
+    const cache = larder.cache('blobs', { codec: bytes() });
+    const value = Buffer.alloc(200_000, 7);
+    one.bulkScript = ({ transfer }, bulk) =>
+      bulk.stream.write({ transfer, reply: { failure: { code: 4, message: 'not mine', outcome: 1 } } });
+    move(other, 2);
+    expect(await cache.set('a', value)).toMatchObject({ copies: 2 });
+    expect(value.equals(other.store.entries.get('blobs/a')?.value as Buffer)).toBe(true);
+  });
+});
+
+describe('a view that changes', () => {
+  test('one that a session tells moves the calls at once, and the old owner’s answers still count', async () => {
+    const { one, other, larder, cache, move } = await pair();
+    one.script = () => {};
+    const early = cache.get('a');
+    const operation = await one.operations.take();
+    const changed = new Promise<ClientView>((resolve) => larder.on('topology', resolve));
+    const view = move(other, 2);
+    operation.session.send((writer) => writer.view(view));
+    await changed;
+    await cache.set('b', 'x');
+    expect(other.store.entries.size).toBe(1);
+    operation.session.hit(operation, Buffer.from('old'));
+    expect(await early).toBe('old');
+  });
+
+  test('an older one is passed over, and so is the same again', async () => {
+    const { one, larder, cache, move } = await pair();
+    let changes = 0;
+    larder.on('topology', () => changes++);
+    const [session] = one.live;
+    const view = one.view;
+    session?.send((writer) => writer.view({ ...view, version: 0, owners: view.owners.map(() => 1) }));
+    session?.send((writer) => writer.view(view));
+    await cache.get('a');
+    expect(changes).toBe(0);
+    move(one, 1);
+  });
+
+  test('nodes that disagree under one version do not turn the client round faster than once a second', async () => {
+    const clock = stoppedClock();
+    const { one, other, larder, cache } = await pair({ clock });
+    const changes: string[] = [];
+    larder.on('topology', ({ nodes, owners }) => changes.push(nodes[owners[0] as number]?.id as string));
+    const nodes = [one, other];
+    const [session] = one.live;
+    session?.send((writer) => {
+      for (let turn = 0; turn < 10; turn++) {
+        writer.view(viewOwnedBy(other, nodes, 1));
+        writer.view(viewOwnedBy(one, nodes, 1));
+      }
+    });
+    await cache.get('a');
+    expect(changes).toEqual(['n2']);
+    clock.advance(1_000);
+    session?.send((writer) => writer.view(viewOwnedBy(one, nodes, 1)));
+    await new Promise<void>((resolve) => larder.on('topology', () => resolve()));
+    expect(changes).toEqual(['n2', 'n1']);
+  });
+
+  test('calls that wait for a node which is dropped go to the new owner; those under way there end first', async () => {
+    const { one, other, larder, cache, move } = await pair();
+    one.script = () => {};
+    const early = cache.get('a', { timeout: '10s' });
+    const operation = await one.operations.take();
+    const alone = { ...viewOwnedBy(other, [other], 2) };
+    one.view = other.view = alone;
+    const changed = new Promise((resolve) => larder.on('topology', resolve));
+    operation.session.send((writer) => writer.view(alone));
+    await changed;
+    await cache.set('b', 'x');
+    expect(other.store.entries.size).toBe(1);
+    expect(one.live.size).toBe(1);
+    operation.session.hit(operation, Buffer.from('old'));
+    expect(await early).toBe('old');
+    await one.ends.take();
+    expect(one.live.size).toBe(0);
+    move(other, 3);
+  });
+
+  test('reads that were under way on a dropped node which dies go to the new owner', async () => {
+    const { one, other, larder, cache } = await pair();
+    other.store.set('names/a', Buffer.from('new'), -1);
+    one.script = () => {};
+    const read = cache.get('a', { timeout: '10s' });
+    const operation = await one.operations.take();
+    const changed = new Promise((resolve) => larder.on('topology', resolve));
+    operation.session.send((writer) => writer.view(viewOwnedBy(other, [other], 2)));
+    await changed;
+    one.kill();
+    expect(await read).toBe('new');
+  });
+});
+
+describe('a node that is gone', () => {
+  test('another one is asked for the view, and waiting reads go where it says', async () => {
+    const { one, other, cache, move } = await pair({ timeout: '10s' });
+    other.store.set('names/a', Buffer.from('taken over'), -1);
+    one.script = () => {};
+    const read = cache.get('a');
+    await one.operations.take();
+    move(other, 2);
+    one.kill();
+    expect(await read).toBe('taken over');
+  });
+
+  test('should all nodes have moved, the endpoints are asked again', async () => {
+    const nodes = await startNodes(2);
+    const [old, moved] = nodes as [ScriptedNode, ScriptedNode];
+    old.view = viewOwnedBy(old, [old], 1);
+    moved.view = viewOwnedBy(moved, [moved], 2);
+    let endpoints = [old.address];
+    const larder = await connectTo(old, { endpoints: async () => endpoints, timeout: '10s' });
+    const cache = larder.cache('names', { codec: text() });
+    await cache.get('a');
+    endpoints = [moved.address];
+    moved.store.set('names/a', Buffer.from('here'), -1);
+    old.kill();
+    expect(await cache.get('a')).toBe('here');
+  });
+});
+
+test('a node that is about to stop says UNAVAILABLE: reads are tried again, writes are told', async () => {
+  const { one, cache } = await pair();
+  one.store.set('names/a', Buffer.from('kept'), -1);
+  let stopping = 3;
+  one.script = (operations) => {
+    for (const operation of operations) {
+      if (stopping-- > 0)
+        operation.session.failed(
+          operation,
+          new LarderError('UNAVAILABLE', 'shutting down', { outcome: 'not-applied' }),
+        );
+      else one.behave([operation]);
+    }
+  };
+  const [read, write] = [cache.get('a'), rejection(cache.set('b', 'x'))];
+  expect(await write).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied', retryable: true });
+  expect(await read).toBe('kept');
+});
