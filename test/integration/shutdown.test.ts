@@ -1,7 +1,6 @@
 import {
   type Cluster,
   type FreshDatabase,
-  freePorts,
   freshDatabase,
   type NodeProcess,
   type Postgres,
@@ -144,12 +143,12 @@ test('a client that holds its streams open does not hold the node up', async () 
 });
 
 test('the port is free again as soon as the node has ended', async () => {
-  const ports = await freePorts(1);
+  const { node, client } = await startOne({ caches: { plain: {} } });
+  const key = Buffer.from('k');
   for (let round = 0; round < 3; round++) {
-    const cluster = await startCluster({ ports, config: { caches: { plain: {} } } });
-    const client = new GeneratedClient(cluster.endpoints[0] as string);
-    await client.call('Set', { cache: 'plain', key: Buffer.from('k'), value: Buffer.from('v') });
-    client.close();
-    await cluster.stop();
+    // Connections that its clients keep open are no hindrance.
+    while (!(await client.call('Get', { cache: 'plain', key }).catch(() => undefined))) {}
+    await node.restart();
   }
+  client.close();
 });
