@@ -1,4 +1,4 @@
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { decimal, flag, integer, integers, names, parseOptions, text } from '../options.js';
 import { CORES, canPin } from '../pinning.js';
 import { CLIENT_NAMES, CLIENTS, type ClientName, REDIS_CLIENT_NAMES, type ServerName } from '../rivals/clients.js';
@@ -26,6 +26,7 @@ type Row = { concurrency: number } & ByClient<Measurement> & { ratioToBestRedis:
 const WARM_UP_MS = 150;
 
 export async function compareClients(operation: Operation, argv: string[]): Promise<object> {
+  const [loadBefore] = loadavg();
   const pinnable = canPin();
   const options = parseOptions(argv, {
     concurrency: integers({ otherwise: [1, 64, 512, 4_096], min: 1, max: 16_384 }),
@@ -47,7 +48,7 @@ export async function compareClients(operation: Operation, argv: string[]): Prom
       ? await measureBesideLarge(clients, operation, options)
       : { rows: await measureRows(clients, operation, options) };
     for (const client of clients.values()) await client.verify();
-    return { bench: operation, ...measured, setting: settingOf(options, cores) };
+    return { bench: operation, ...measured, setting: { ...settingOf(options, cores), loadBefore } };
   } finally {
     for (const client of clients.values()) await client.stop();
     await stopServers(servers);
