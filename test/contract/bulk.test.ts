@@ -7,6 +7,7 @@ import { type LocalCluster, startLocalCluster } from './local-cluster.js';
 const CHUNK = 64 * 1024;
 const SET = 2;
 const GET = 1;
+const ENTRY = 4;
 const CONFIG = {
   limits: { valueBytesMax: '2MiB', transferBytesMax: '4MiB' },
   caches: { files: { memory: '64MiB' } },
@@ -83,6 +84,21 @@ describe('a large value', () => {
     await write(Buffer.alloc(100));
     const rest = [await stream.ask({ transfer: 1 }), await stream.ask({ transfer: 1 })];
     expect(Buffer.concat([first, ...rest].map((response) => response.chunk)).equals(before)).toBe(true);
+    stream.cancel();
+  });
+
+  test('of an entry comes with its version and life, as they were when the read began', async () => {
+    const stream = client.open('Bulk');
+    const { epoch, seq } = await write(someBytes(2 * CHUNK));
+    const first = await stream.ask({ transfer: 1, operation: { kind: ENTRY, key }, cacheName: 'files' });
+    expect(first).toMatchObject({ valueBytes: 2 * CHUNK, reply: { found: true, epoch, seq, stale: false } });
+    expect(first.reply.ttlMs).toBeUndefined();
+    expect(first.chunk).toHaveLength(CHUNK);
+    expect((await stream.ask({ transfer: 1 })).reply).toBeNull();
+
+    await stream.ask(set(2, 9, someBytes(9), { operation: { kind: SET, key, ttlMs: 60_000 } }));
+    const small = await stream.ask({ transfer: 3, operation: { kind: ENTRY, key }, cacheName: 'files' });
+    expect(small).toMatchObject({ valueBytes: 9, reply: { found: true, ttlMs: 60_000, epoch, seq: seq + 1 } });
     stream.cancel();
   });
 

@@ -31,6 +31,9 @@ export interface BulkReply {
   readonly epoch?: number;
   readonly seq?: number;
   readonly copies?: number;
+  readonly ttlMs?: number;
+  readonly found?: boolean;
+  readonly stale?: boolean;
 }
 
 export function failureReply(transfer: number, error: LarderError): BulkResponse {

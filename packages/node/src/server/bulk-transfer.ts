@@ -1,7 +1,7 @@
 import type { EntryRef, Reply } from '@larder/loader';
-import { BULK_CHUNK_BYTES, LarderError, toLarderError } from '@larder/proto';
+import { BULK_CHUNK_BYTES, LarderError, OperationKind, TTL_NONE, toLarderError } from '@larder/proto';
 import type { AdmittedOperation } from './admission.js';
-import { type BulkResponse, failureReply } from './bulk-messages.js';
+import { type BulkReply, type BulkResponse, failureReply } from './bulk-messages.js';
 import type { ByteBudget } from './byte-budget.js';
 
 /** What a transfer needs of the stream that it runs on. */
@@ -29,17 +29,24 @@ export class BulkTransfer implements Reply {
   #buffer: Buffer | undefined;
   /** Bytes of the value that were sent or received. */
   #done = 0;
+  /** ENTRY: what is known of the value that is being sent. */
+  #facts: BulkReply | undefined;
 
   constructor(
     readonly id: number,
-    readonly isWrite: boolean,
+    /** SET, GET or ENTRY. */
+    readonly kind: number,
     readonly operation: AdmittedOperation,
     readonly timeoutMs: number,
     readonly target: BulkTarget,
     /** When the client last said something. */
     public heardAtMs: number,
   ) {
-    this.phase = isWrite ? 'receiving' : 'loading';
+    this.phase = this.isWrite ? 'receiving' : 'loading';
+  }
+
+  get isWrite(): boolean {
+    return this.kind === OperationKind.set;
   }
 
   /** Starts a read. */
@@ -72,7 +79,7 @@ export class BulkTransfer implements Reply {
     const isFirst = this.#done === 0;
     const chunk = buffer.subarray(this.#done, this.#done + BULK_CHUNK_BYTES);
     this.#done += chunk.length;
-    this.target.send({ transfer: this.id, chunk, ...(isFirst ? { valueBytes: buffer.length } : {}) });
+    this.target.send({ transfer: this.id, chunk, ...(isFirst ? this.#opening(buffer.length) : {}) });
     if (this.#done === buffer.length) this.end();
   }
 
@@ -95,10 +102,16 @@ export class BulkTransfer implements Reply {
   entry(ref: EntryRef): void {
     const { memory } = this.operation.cache;
     const bytes = memory.valueBytes(ref);
+    if (this.kind === OperationKind.entry) {
+      const ttlMs = memory.remainingMs(ref);
+      const life = ttlMs === TTL_NONE ? {} : { ttlMs };
+      this.#facts = { id: this.id, found: true, epoch: memory.epoch(ref), seq: memory.seq(ref), ...life };
+    }
     this.#answerValue(bytes, (target) => memory.copyValue(ref, 0, bytes, target, 0));
   }
 
-  value(bytes: Uint8Array): void {
+  value(bytes: Uint8Array, stale: boolean): void {
+    if (this.kind === OperationKind.entry) this.#facts = { id: this.id, found: true, stale };
     this.#answerValue(bytes.length, (target) => target.set(bytes));
   }
 
@@ -139,6 +152,10 @@ export class BulkTransfer implements Reply {
     copy(this.#buffer);
     this.phase = 'sending';
     this.sendChunk();
+  }
+
+  #opening(valueBytes: number): Pick<BulkResponse, 'valueBytes' | 'reply'> {
+    return this.#facts ? { valueBytes, reply: this.#facts } : { valueBytes };
   }
 
   #finish(response: BulkResponse): void {

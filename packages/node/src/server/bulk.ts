@@ -159,7 +159,7 @@ class BulkStream implements BulkTarget {
       });
     }
     const timeoutMs = operation.timeoutMs || DEFAULT_TIMEOUT_MS;
-    const transfer = new BulkTransfer(request.transfer, isWrite, admitted, timeoutMs, this, clock.monotonicMs());
+    const transfer = new BulkTransfer(request.transfer, operation.kind, admitted, timeoutMs, this, clock.monotonicMs());
     if (isWrite) transfer.announce(valueBytes);
     this.#transfers.set(transfer.id, transfer);
     if (isWrite) this.#continue(transfer, request);
