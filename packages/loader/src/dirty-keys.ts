@@ -1,5 +1,6 @@
 import { assert, type Backoff } from '@larder/base';
 import type { KeySlice, LarderError } from '@larder/proto';
+import { sharedKey } from './key-text.js';
 
 /** A key whose entry in memory is not yet in the origin. The value itself stays in memory. */
 export class DirtyKey {
@@ -23,13 +24,24 @@ export class DirtyKey {
   previous: DirtyKey | undefined = undefined;
   next: DirtyKey | undefined = undefined;
 
+  readonly #keyBytes: number;
+  readonly #partition: number;
+
   constructor(
     readonly text: string,
-    readonly key: KeySlice,
-  ) {}
+    key: KeySlice,
+  ) {
+    this.#keyBytes = key.end - key.start;
+    this.#partition = key.partition;
+  }
+
+  /** Valid until the next key is asked for. */
+  get key(): KeySlice {
+    return sharedKey(this.text, this.#partition);
+  }
 
   get bytes(): number {
-    return this.key.end + this.valueBytes;
+    return this.#keyBytes + this.valueBytes;
   }
 }
 

@@ -3,7 +3,6 @@ import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner } from './batch-runner.js';
 import { DirtyKey, DirtyList } from './dirty-keys.js';
 import { EntryFlag, type EntryMemory, type EntryRef } from './entry-memory.js';
-import { keyCopy } from './key-text.js';
 import type { LoaderCounters } from './loader-statistics.js';
 import { blamesRow, type Origin } from './origins/origin.js';
 import type { ResolvedWriteBehindPolicy } from './policy.js';
@@ -127,7 +126,7 @@ export class Flusher {
   }
 
   #enqueueNew(text: string, key: KeySlice, valueBytes: number, nowMs: number): void {
-    const dirty = new DirtyKey(text, keyCopy(key));
+    const dirty = new DirtyKey(text, key);
     dirty.valueBytes = valueBytes;
     dirty.sinceMs = nowMs;
     dirty.order = this.#order++;

@@ -1,5 +1,5 @@
 import type { KeySlice } from '@larder/proto';
-import { keyText } from './key-text.js';
+import { keyText, sharedKey } from './key-text.js';
 import type { Reply } from './reply.js';
 
 /** One load of one key, and everybody who waits for it. */
@@ -12,8 +12,13 @@ export class Flight {
 
   constructor(
     readonly text: string,
-    readonly key: KeySlice,
+    readonly partition: number,
   ) {}
+
+  /** Valid until the next key is asked for. */
+  get key(): KeySlice {
+    return sharedKey(this.text, this.partition);
+  }
 
   join(reply: Reply, deadlineMs: number): void {
     this.waiters.push(reply);

@@ -1,6 +1,7 @@
 import { BoundedQueue, type Clock } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner } from './batch-runner.js';
+import { sharedKey } from './key-text.js';
 import type { LoaderCounters } from './loader-statistics.js';
 import type { Origin } from './origins/origin.js';
 import type { ResolvedWritePolicy } from './policy.js';
@@ -194,17 +195,25 @@ export class PendingWrite {
   /** The next write of the same key. */
   next: PendingWrite | undefined = undefined;
 
+  /** Of key and value. */
+  readonly bytes: number;
+  readonly #partition: number;
+
   constructor(
     readonly text: string,
-    readonly key: KeySlice,
+    key: KeySlice,
     /** Undefined: a delete. */
     readonly value: Uint8Array | undefined,
     readonly ttlMs: number,
     readonly reply: Reply,
     readonly deadlineMs: number,
-  ) {}
+  ) {
+    this.bytes = key.end - key.start + (value?.length ?? 0);
+    this.#partition = key.partition;
+  }
 
-  get bytes(): number {
-    return this.key.end + (this.value?.length ?? 0);
+  /** Valid until the next key is asked for. */
+  get key(): KeySlice {
+    return sharedKey(this.text, this.#partition);
   }
 }

@@ -1,6 +1,6 @@
 import { deferred } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
-import { keyCopy, keyText, valueCopy } from '../key-text.js';
+import { keyText, valueCopy } from '../key-text.js';
 import type { Reply } from '../reply.js';
 import { PendingWrite, WriteQueue } from '../write-queue.js';
 import type { OriginContext, WriteStrategy } from './strategy.js';
@@ -85,7 +85,7 @@ export abstract class QueuedWrites implements WriteStrategy {
     timeoutMs: number,
   ): void {
     const deadlineMs = this.context.clock.monotonicMs() + timeoutMs;
-    this.#queue.add(new PendingWrite(text, keyCopy(key), value, ttlMs, reply.later(), deadlineMs));
+    this.#queue.add(new PendingWrite(text, key, value, ttlMs, reply.later(), deadlineMs));
   }
 
   #refusal(text: string | undefined, bytes: number): LarderError | undefined {

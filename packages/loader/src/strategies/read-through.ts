@@ -1,7 +1,7 @@
 import { type KeySlice, LarderError, TTL_DEFAULT } from '@larder/proto';
 import { EntryFlag } from '../entry-memory.js';
 import { isHidden } from '../is-hidden.js';
-import { keyCopy, keyText } from '../key-text.js';
+import { keyText } from '../key-text.js';
 import { MissBatcher } from '../miss-batcher.js';
 import type { Reply } from '../reply.js';
 import { Flight } from '../single-flight.js';
@@ -50,7 +50,7 @@ export class ReadThrough {
     const { flights, counters } = this.context;
     this.#waiting++;
     const current = flights.current(text);
-    const flight = current ?? new Flight(text, keyCopy(key));
+    const flight = current ?? new Flight(text, key.partition);
     flight.join(reply, deadlineMs);
     if (current !== undefined) {
       counters.coalescedWaiters++;
@@ -93,7 +93,7 @@ export class ReadThrough {
     const { clock, memory } = this.context;
     const nowMs = clock.monotonicMs();
     return queued.filter((flight) => {
-      if (memory.peek(flight.key) !== 0) this.#answer(flight, undefined);
+      if (flight.superseded && memory.peek(flight.key) !== 0) this.#answer(flight, undefined);
       else if (flight.deadlineMs < nowMs) this.#fail(flight, this.#timeoutError());
       else return true;
       return false;
