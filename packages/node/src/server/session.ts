@@ -19,7 +19,7 @@ import {
 import type { NodeCache } from '../caches.js';
 import { checkKey, checkTtl, checkValue } from './operation-checks.js';
 import type { ServerContext } from './server-context.js';
-import { COLLECTED_REPLY_BYTES_MAX, DeferredSessionReply, type ReplyTarget, SessionReply } from './session-replies.js';
+import { DeferredSessionReply, type ReplyTarget, SessionReply } from './session-replies.js';
 
 /**
  * One client's stream. Frames wait in a queue; at most OPERATIONS_PER_SLICE operations are handled, their replies leave
@@ -135,7 +135,7 @@ export class Session implements ReplyTarget {
 
   readonly #runSlice = (): void => {
     this.#sliceScheduled = false;
-    if (this.#ended || this.writer.at > COLLECTED_REPLY_BYTES_MAX) return;
+    if (this.#ended || !this.#hasRoom()) return;
     try {
       this.#handleItems();
     } catch (error) {
@@ -149,6 +149,12 @@ export class Session implements ReplyTarget {
       this.#endWhenDone();
     }
   };
+
+  /** For a slice's replies. If there is none, it goes on once the outstanding write is done. */
+  #hasRoom(): boolean {
+    if (this.writer.at >= REPLY_BYTES_PER_SLICE) this.#flush();
+    return this.writer.at < REPLY_BYTES_PER_SLICE;
+  }
 
   #scheduleSlice(): void {
     if (this.#sliceScheduled) return;
