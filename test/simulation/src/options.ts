@@ -74,7 +74,7 @@ export function randomOptions(seed: number): SimulationOptions {
     partitions: pick(random, [1, 2, 2, 3, 4]),
     keysPerPartition: pick(random, [2, 3, 6]),
     clients: pick(random, [2, 3, 4, 6]),
-    thinkMsMax: pick(random, [20, 60, 150]),
+    thinkMsMax: pick(random, [40, 80, 200]),
     zones: pick(random, [1, 1, 2]),
     copiesMin: random.next() < 0.15 ? 2 : 1,
     voters,

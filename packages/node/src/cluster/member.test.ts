@@ -1,0 +1,261 @@
+import { ManualClock, seededRandom } from '@larder/base';
+import { LarderError } from '@larder/proto';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryEntries } from '../replication/memory-entries.js';
+import type { Envelope, PeerMessage } from '../replication/messages.js';
+import { Member } from './member.js';
+import { ALL_RULES } from './protocol-rules.js';
+import { sampleMember, samplePlacement, sampleView } from './sample-view.js';
+import { encodeView } from './view-codec.js';
+import type { PartitionPlacement, ViewDocument } from './view-document.js';
+import { ViewDraft } from './view-draft.js';
+import type { CasOutcome, ViewReading, ViewStore } from './view-store/view-store.js';
+
+/** A clock whose wall time can jump, as that of a machine that was suspended. */
+class WallClock extends ManualClock {
+  jumpedMs = 0;
+  override wallMs(): number {
+    return super.wallMs() + this.jumpedMs;
+  }
+}
+
+/** Node b among a and c, whose messages and store answers the test gives. */
+class Bench implements ViewStore {
+  readonly clock = new WallClock();
+  readonly sent: { node: string; message: PeerMessage }[] = [];
+  readonly refused: LarderError[] = [];
+  reads: ((reading: ViewReading) => void)[] = [];
+  proposals: ((outcome: CasOutcome) => void)[] = [];
+  expelled = false;
+  readonly member: Member;
+  view: ViewDocument;
+
+  constructor(placement: Partial<PartitionPlacement>, rules = ALL_RULES) {
+    const { address, zone, pool, weight } = sampleMember('b');
+    const plan = () => [{ owner: 'b', successor: 'c' }];
+    this.member = new Member(
+      {
+        self: { id: 'b', address, zone, pool, weight },
+        clock: this.clock,
+        random: seededRandom(5),
+        store: this,
+        rules,
+        plan,
+      },
+      {
+        send: (node, { message }) => this.sent.push({ node, message }),
+        createEntries: () => new MemoryEntries(),
+        viewInstalled: () => {},
+        expelled: () => {
+          this.expelled = true;
+        },
+        refused: (_, error) => this.refused.push(error),
+      },
+    );
+    const members = [sampleMember('a'), this.member.self, sampleMember('c')];
+    this.view = sampleView({ members, partitions: [samplePlacement(placement)] });
+    this.install(this.view);
+  }
+
+  read(done: (reading: ViewReading) => void): void {
+    this.reads.push(done);
+  }
+
+  cas(_version: number, _document: Uint8Array, done: (outcome: CasOutcome) => void): void {
+    this.proposals.push(done);
+  }
+
+  install(view: ViewDocument): void {
+    this.view = view;
+    this.member.offerDocument(encodeView(view), 'the test');
+  }
+
+  /** The store confirms the view that is installed. */
+  confirm(): void {
+    this.member.readView();
+    for (const done of this.reads.splice(0)) done({ version: this.view.version, document: encodeView(this.view) });
+  }
+
+  change(edit: (draft: ViewDraft) => void): void {
+    const draft = new ViewDraft(this.view);
+    edit(draft);
+    this.install(draft.build('00000000000000aa'));
+  }
+
+  receive(node: string, message: PeerMessage, options: Partial<Envelope> = {}): void {
+    const { incarnation } = sampleMember(node);
+    const { cluster, version } = this.view;
+    this.member.receive({ cluster, node, incarnation, viewVersion: version, message, ...options });
+    this.member.flush();
+  }
+
+  kindsSentTo(node: string): string[] {
+    return this.sent.filter((item) => item.node === node).map(({ message }) => message.kind);
+  }
+
+  heartbeatFrom(node: string, options: Partial<Envelope> = {}): void {
+    this.receive(node, { kind: 'heartbeat', monotonicMs: 0, wallMs: 0 }, options);
+  }
+}
+
+const learning = { learner: 'b', learnerCopy: 3 };
+const chunk = { kind: 'sync', partition: 0, epoch: 5, copy: 3, attempt: 1, chunk: 0, last: true, baseSeq: 8 } as const;
+const emptyChunk = { ...chunk, entries: [], requests: [] };
+
+/** Node b is the successor of a, and in sync. */
+function successorBench(rules = ALL_RULES): Bench {
+  const bench = new Bench(learning, rules);
+  bench.receive('a', emptyChunk);
+  bench.change((draft) => draft.promoteLearner(0));
+  return bench;
+}
+
+describe('member', () => {
+  let bench: Bench;
+  beforeEach(() => {
+    bench = new Bench({ owner: 'b' });
+  });
+
+  it('serves what the view gives it, once the store has confirmed the view', () => {
+    expect(bench.member.obstacle(0)).toBe('view-lease');
+    bench.confirm();
+    expect(bench.member.serves(0)).toBe(true);
+    expect(bench.member.refusal(0).code).toBe('BUSY');
+  });
+
+  it('stops to serve when it has not reached the store for the view lease', () => {
+    for (const viewLease of [true, false]) {
+      bench = new Bench({ owner: 'b' }, { ...ALL_RULES, viewLease });
+      bench.confirm();
+      bench.clock.advance(9_999);
+      expect(bench.member.serves(0)).toBe(true);
+      bench.clock.advance(1);
+      expect(bench.member.obstacle(0)).toBe(viewLease ? 'view-lease' : undefined);
+    }
+  });
+
+  it('with a successor serves only while that grants it', () => {
+    bench = new Bench({ owner: 'b', successor: 'c', successorCopy: 2 });
+    bench.confirm();
+    expect(bench.member.obstacle(0)).toBe('pair-lease');
+    bench.receive('c', { kind: 'grant', ...bench.member.time.mark() });
+    expect(bench.member.serves(0)).toBe(true);
+    bench.clock.advance(1_000);
+    expect(bench.member.obstacle(0)).toBe('pair-lease');
+  });
+
+  it('having taken over waits until the last lease that it granted is over', () => {
+    for (const promotedWait of [true, false]) {
+      bench = successorBench({ ...ALL_RULES, promotedWait });
+      bench.heartbeatFrom('a');
+      bench.confirm();
+      bench.clock.advance(30);
+      bench.change((draft) => draft.promoteSuccessor(0, 1));
+      expect(bench.member.obstacle(0)).toBe(promotedWait ? 'waiting' : undefined);
+      bench.clock.advance(1_019);
+      expect(bench.member.serves(0)).toBe(!promotedWait);
+      bench.clock.advance(1);
+      expect(bench.member.serves(0)).toBe(true);
+    }
+  });
+
+  it('waits a whole grace if it cannot know who owned the partition before', () => {
+    bench = successorBench();
+    bench.confirm();
+    const draft = new ViewDraft(bench.view);
+    draft.promoteSuccessor(0, 1);
+    const next = draft.build('00000000000000aa');
+    const partitions = [{ ...next.partitions[0]!, epoch: 20 }];
+    bench.install({ ...next, version: 30, partitions });
+    bench.clock.advance(1_049);
+    expect(bench.member.obstacle(0)).toBe('waiting');
+    bench.clock.advance(1);
+    expect(bench.member.serves(0)).toBe(true);
+  });
+
+  it('does not hold a partition whose copy it never had', () => {
+    for (const copyIds of [true, false]) {
+      bench = successorBench({ ...ALL_RULES, copyIds });
+      bench.confirm();
+      const [placement] = bench.view.partitions;
+      const other = { ...placement!, owner: 'b', ownerCopy: 50, successor: '', successorCopy: 0, epoch: 9 };
+      bench.install({ ...bench.view, version: 30, partitions: [{ ...other, origin: 'handed-over' }] });
+      expect(bench.member.obstacle(0)).toBe(copyIds ? 'no-copy' : undefined);
+    }
+  });
+
+  it('takes records only from the owner, of the epoch, and for the copy that the view names', () => {
+    bench = successorBench();
+    const replicate = { kind: 'replicate', partition: 0, epoch: 6, copy: 3, records: [] } as const;
+    const acknowledgements = (): number => bench.kindsSentTo('a').filter((kind) => kind === 'acknowledge').length;
+    bench.receive('a', replicate);
+    expect(acknowledgements()).toBe(1);
+    bench.receive('a', { ...replicate, epoch: 7 });
+    bench.receive('a', { ...replicate, copy: 4 });
+    bench.receive('a', { ...replicate, partition: 9 });
+    bench.receive('c', replicate);
+    bench.receive('a', replicate, { incarnation: 'ab'.repeat(16) });
+    expect(acknowledgements()).toBe(1);
+    expect(bench.kindsSentTo('c')).not.toContain('acknowledge');
+  });
+
+  it('grants no lease to an incarnation that the view does not list', () => {
+    bench.heartbeatFrom('a');
+    expect(bench.kindsSentTo('a')).toContain('grant');
+    bench.heartbeatFrom('c', { incarnation: 'ab'.repeat(16) });
+    expect(bench.kindsSentTo('c')).not.toContain('grant');
+  });
+
+  it('refuses another cluster, and says which', () => {
+    bench.heartbeatFrom('a', { cluster: 'ff'.repeat(16) });
+    expect(bench.refused.map(({ code }) => code)).toEqual(['INCOMPATIBLE']);
+    expect(bench.kindsSentTo('a')).toEqual([]);
+  });
+
+  it('sends its view to a peer that is behind, at most once a heartbeat', () => {
+    for (let count = 0; count < 5; count++) bench.heartbeatFrom('a', { viewVersion: 3 });
+    expect(bench.kindsSentTo('a').filter((kind) => kind === 'view')).toHaveLength(1);
+    bench.clock.advance(200);
+    bench.heartbeatFrom('a', { viewVersion: 3 });
+    expect(bench.kindsSentTo('a').filter((kind) => kind === 'view')).toHaveLength(2);
+  });
+
+  it('reads the store when a peer is ahead', () => {
+    bench.reads = [];
+    bench.heartbeatFrom('a', { viewVersion: 99 });
+    expect(bench.reads).toHaveLength(1);
+  });
+
+  it('drops everything and ends when the view lists it no more', () => {
+    bench.confirm();
+    bench.change((draft) => {
+      draft.startFresh(0, 'a', 2, 1);
+      draft.removeMember('b');
+    });
+    expect(bench.expelled).toBe(true);
+    expect(bench.member.obstacle(0)).toBe('not-owner');
+    expect(bench.clock.pendingCount).toBe(0);
+  });
+
+  it('accuses nobody in a turn that comes late', () => {
+    bench = successorBench();
+    bench.clock.advance(200);
+    bench.proposals = [];
+    bench.clock.jumpedMs = 60_000;
+    bench.clock.advance(900);
+    expect(bench.proposals).toHaveLength(0);
+    bench.clock.advance(400);
+    expect(bench.proposals).toHaveLength(1);
+  });
+
+  it('names the owner to who comes to the wrong node', () => {
+    bench = new Bench({ owner: 'a' });
+    const error = bench.member.refusal(0);
+    expect(error).toBeInstanceOf(LarderError);
+    expect(error).toMatchObject({
+      code: 'NOT_OWNER',
+      outcome: 'not-applied',
+      details: { owner: 'a:7420', viewVersion: 7 },
+    });
+  });
+});

@@ -1,0 +1,231 @@
+import { describe, expect, it } from 'vitest';
+import type { HeldCopy } from '../held-copy.js';
+import { ALL_RULES } from '../protocol-rules.js';
+import { sampleMember, samplePlacement, sampleView } from '../sample-view.js';
+import { LAN_TIMERS } from '../timers.js';
+import type { PartitionPlacement, ViewMember } from '../view-document.js';
+import { ViewDraft } from '../view-draft.js';
+import { applyJoin, applyLeave, applyLost, applyRemovals } from './membership-rules.js';
+import { applyOwnerRules } from './owner-rules.js';
+import type { RuleContext } from './rule-context.js';
+import { applySuccessorRules, promotedWait } from './successor-rules.js';
+
+interface CopyFacts {
+  readonly phase: HeldCopy['phase'];
+  readonly id?: number;
+  readonly waitUntilMs?: number;
+  readonly pending?: number;
+  readonly unackedSinceMs?: number;
+  readonly caughtUp?: boolean;
+}
+
+const NOW_MS = 100_000;
+
+/** Node a's view of a cluster of a, b and c with one partition. */
+function contextOf(
+  placement: Partial<PartitionPlacement>,
+  copy: CopyFacts,
+  given: Partial<RuleContext> = {},
+): RuleContext {
+  const {
+    phase,
+    id = 1,
+    waitUntilMs = 0,
+    pending = 0,
+    unackedSinceMs = Number.POSITIVE_INFINITY,
+    caughtUp = false,
+  } = copy;
+  const replicator = { window: { length: pending }, oldestUnackedMs: () => unackedSinceMs, caughtUp: () => caughtUp };
+  const held = { partition: 0, id, phase, waitUntilMs, handOverAfterMs: 0, replicator } as unknown as HeldCopy;
+  return {
+    self: sampleMember('a'),
+    draft: new ViewDraft(sampleView({ partitions: [samplePlacement(placement)] })),
+    timers: LAN_TIMERS,
+    rules: ALL_RULES,
+    copies: new Map([[0, held]]),
+    plan: [{ owner: 'a', successor: 'b' }],
+    nowMs: NOW_MS,
+    draining: false,
+    silentMs: () => 0,
+    unansweredMs: () => 0,
+    ageMs: (sinceMs) => NOW_MS - sinceMs,
+    isOpen: () => false,
+    ...given,
+  };
+}
+
+function after(rule: (context: RuleContext) => void, context: RuleContext): PartitionPlacement {
+  rule(context);
+  return context.draft.partition(0);
+}
+
+const withB = { successor: 'b', successorCopy: 2 };
+const learnsB = { learner: 'b', learnerCopy: 3 };
+
+describe('rules of an owner', () => {
+  it('R1: takes the planned node as learner, under a new copy id', () => {
+    const { learner, learnerCopy, epoch } = after(applyOwnerRules, contextOf({}, { phase: 'owner' }));
+    expect({ learner, learnerCopy, epoch }).toEqual({ learner: 'b', learnerCopy: 100, epoch: 5 });
+  });
+
+  it('R1: takes no learner while a wait is owed', () => {
+    for (const noLearnerWhileOwed of [true, false]) {
+      const rules = { ...ALL_RULES, noLearnerWhileOwed };
+      const context = contextOf({ wait: 2 }, { phase: 'owner', waitUntilMs: NOW_MS + 1 }, { rules });
+      expect(after(applyOwnerRules, context).learner).toBe(noLearnerWhileOwed ? '' : 'b');
+    }
+  });
+
+  it('R1: takes no learner that does not answer, and lets one go', () => {
+    const unansweredMs = (id: string): number => (id === 'b' ? 700 : 0);
+    expect(after(applyOwnerRules, contextOf({}, { phase: 'owner' }, { unansweredMs })).learner).toBe('');
+    expect(after(applyOwnerRules, contextOf(learnsB, { phase: 'owner' }, { unansweredMs })).learner).toBe('');
+  });
+
+  it('R2: makes a learner that has everything the successor', () => {
+    const next = after(applyOwnerRules, contextOf(learnsB, { phase: 'owner', caughtUp: true }));
+    expect(next).toMatchObject({ successor: 'b', successorCopy: 3, learner: '', epoch: 6 });
+    expect(after(applyOwnerRules, contextOf(learnsB, { phase: 'owner' })).successor).toBe('');
+  });
+
+  it('R3: drops a successor that does not answer, or does not acknowledge', () => {
+    const silent = contextOf(withB, { phase: 'owner' }, { unansweredMs: () => 700 });
+    expect(after(applyOwnerRules, silent)).toMatchObject({ successor: '', epoch: 6 });
+    const stuck = contextOf(withB, { phase: 'owner', pending: 1, unackedSinceMs: NOW_MS - 700 });
+    expect(after(applyOwnerRules, stuck).successor).toBe('');
+    const fine = contextOf(withB, { phase: 'owner', pending: 1, unackedSinceMs: NOW_MS - 699 });
+    expect(after(applyOwnerRules, fine).successor).toBe('b');
+  });
+
+  it('R4: hands over to the planned owner, and stands still until nothing is pending', () => {
+    const plan = [{ owner: 'b', successor: 'c' }];
+    const busy = contextOf(withB, { phase: 'owner', pending: 1 }, { plan });
+    expect(after(applyOwnerRules, busy).owner).toBe('a');
+    expect(busy.copies.get(0)!.frozenMs).toBe(NOW_MS);
+    const quiet = contextOf(withB, { phase: 'owner' }, { plan });
+    expect(after(applyOwnerRules, quiet)).toMatchObject({
+      owner: 'b',
+      ownerCopy: 2,
+      successor: 'a',
+      successorCopy: 1,
+      origin: 'handed-over',
+      epoch: 6,
+    });
+  });
+
+  it('R4: gives a hand-over up that takes too long, unless it may have happened already', () => {
+    const plan = [{ owner: 'b', successor: 'c' }];
+    for (const open of [false, true]) {
+      const context = contextOf(withB, { phase: 'owner', pending: 1 }, { plan, isOpen: () => open });
+      context.copies.get(0)!.frozenMs = NOW_MS - 701;
+      applyOwnerRules(context);
+      expect(context.copies.get(0)!.frozenMs === undefined).toBe(!open);
+    }
+  });
+
+  it('R8: ends a wait that is over', () => {
+    expect(after(applyOwnerRules, contextOf({ wait: 1 }, { phase: 'owner', waitUntilMs: NOW_MS })).wait).toBe(0);
+    expect(after(applyOwnerRules, contextOf({ wait: 1 }, { phase: 'owner', waitUntilMs: NOW_MS + 1 })).wait).toBe(1);
+  });
+});
+
+describe('rules of a successor', () => {
+  const following = { owner: 'b', ownerCopy: 2, successor: 'a', successorCopy: 1 };
+
+  it('R5: takes over from an owner that was silent for as long as any lease can last', () => {
+    const silent = contextOf(following, { phase: 'successor' }, { silentMs: () => 1_050 });
+    expect(after(applySuccessorRules, silent)).toMatchObject({
+      owner: 'a',
+      ownerCopy: 1,
+      successor: '',
+      origin: 'promoted',
+      wait: 1,
+      epoch: 6,
+    });
+    expect(
+      after(applySuccessorRules, contextOf(following, { phase: 'successor' }, { silentMs: () => 1_049 })).owner,
+    ).toBe('b');
+  });
+
+  it('R5: is not for a copy that the view does not name, nor for a learner', () => {
+    const given = { silentMs: () => 9_999 };
+    expect(after(applySuccessorRules, contextOf(following, { phase: 'successor', id: 77 }, given)).owner).toBe('b');
+    expect(after(applySuccessorRules, contextOf(following, { phase: 'learner' }, given)).owner).toBe('b');
+  });
+
+  it('R5: inherits a wait that was owed, and owes a whole one', () => {
+    expect([0, 1, 2, 3].map((wait) => promotedWait(wait as 0, true))).toEqual([1, 2, 2, 3]);
+    expect([0, 1, 2, 3].map((wait) => promotedWait(wait as 0, false))).toEqual([1, 1, 1, 1]);
+  });
+});
+
+describe('rules of membership', () => {
+  const reborn: ViewMember = sampleMember('a', { incarnation: 'ab'.repeat(16) });
+  const joined = (placement: Partial<PartitionPlacement>, inheritedWait = true): PartitionPlacement => {
+    const draft = new ViewDraft(sampleView({ partitions: [samplePlacement(placement)] }));
+    applyJoin(draft, reborn, { ...ALL_RULES, inheritedWait });
+    expect(draft.member('a')).toEqual(reborn);
+    return draft.partition(0);
+  };
+
+  it('R6: promotes the successors of the old self', () => {
+    expect(joined(withB)).toMatchObject({ owner: 'b', ownerCopy: 2, successor: '', wait: 1, epoch: 6, lost: 0 });
+  });
+
+  it('R6: begins empty where the old self had the only copy, and counts the loss', () => {
+    expect(joined({})).toMatchObject({ owner: 'a', ownerCopy: 100, origin: 'fresh', wait: 0, epoch: 6, lost: 1 });
+  });
+
+  it('R6: goes on owing what the old self owed', () => {
+    expect(joined({ wait: 1 }).wait).toBe(2);
+    expect(joined({ wait: 3 }).wait).toBe(3);
+    expect(joined({ wait: 1 }, false).wait).toBe(1);
+  });
+
+  it('R6: leaves others without the old self', () => {
+    const owned = { owner: 'b', ownerCopy: 2 };
+    expect(joined({ ...owned, successor: 'a', successorCopy: 1 })).toMatchObject({ successor: '', epoch: 6 });
+    expect(joined({ ...owned, learner: 'a', learnerCopy: 1 })).toMatchObject({ learner: '', epoch: 5 });
+  });
+
+  it('R7: begins empty, after the view lease, what both holders have left', () => {
+    const placement = { owner: 'b', ownerCopy: 2, successor: 'c', successorCopy: 3 };
+    const silentMs = (id: string): number => (id === 'a' ? 0 : 6_000);
+    const gone = contextOf(placement, { phase: 'learner' }, { silentMs });
+    expect(after(applyLost, gone)).toMatchObject({ owner: 'a', origin: 'fresh', wait: 3, lost: 1, successor: '' });
+    const half = contextOf(placement, { phase: 'learner' }, { silentMs: (id) => (id === 'b' ? 6_000 : 0) });
+    expect(after(applyLost, half).owner).toBe('b');
+  });
+
+  it('R7: is off where the view lease has no end', () => {
+    const timers = { ...LAN_TIMERS, viewLeaseMs: Number.POSITIVE_INFINITY };
+    const gone = contextOf({ owner: 'b', ownerCopy: 2 }, { phase: 'learner' }, { timers, silentMs: () => 60_000 });
+    expect(after(applyLost, gone).owner).toBe('b');
+  });
+
+  it('R7: waits for a node of a lower id that can be heard', () => {
+    const placement = { owner: 'a', ownerCopy: 2 };
+    const heard = { self: sampleMember('c'), silentMs: (id: string) => (id === 'a' ? 6_000 : 0) };
+    expect(after(applyLost, contextOf(placement, { phase: 'learner' }, heard)).owner).toBe('a');
+    const alone = { self: sampleMember('c'), silentMs: (id: string) => (id === 'c' ? 0 : 6_000) };
+    expect(after(applyLost, contextOf(placement, { phase: 'learner' }, alone)).owner).toBe('c');
+  });
+
+  it('R9: removes a silent node that holds nothing', () => {
+    const context = contextOf(withB, { phase: 'owner' }, { silentMs: (id) => (id === 'a' ? 0 : 6_000) });
+    applyRemovals(context);
+    expect(context.draft.members.map(({ id }) => id)).toEqual(['a', 'b']);
+  });
+
+  it('leaves in two steps: says so, and goes when nothing is left', () => {
+    const holding = contextOf({}, { phase: 'owner' }, { draining: true });
+    applyLeave(holding);
+    expect(holding.draft.member('a')!.draining).toBe(true);
+    applyLeave(holding);
+    expect(holding.draft.member('a')).toBeDefined();
+    const empty = contextOf({ owner: 'b', ownerCopy: 2 }, { phase: 'learner' }, { draining: true });
+    applyLeave(empty);
+    applyLeave(empty);
+    expect(empty.draft.member('a')).toBeUndefined();
+  });
+});

@@ -1,0 +1,34 @@
+import type { CopyEntries } from './copy-entries.js';
+import type { ReplicatedRecord } from './record.js';
+
+/** Entries of a copy in a plain map, for tests. */
+export class MemoryEntries implements CopyEntries {
+  readonly records = new Map<string, ReplicatedRecord>();
+
+  apply(record: ReplicatedRecord): void {
+    const key = Buffer.from(record.key).toString();
+    if (record.value === undefined) this.records.delete(key);
+    else this.records.set(key, record);
+  }
+
+  clean(_cache: number, key: Uint8Array, epoch: number, seq: number): void {
+    const name = Buffer.from(key).toString();
+    const record = this.records.get(name);
+    if (record?.epoch === epoch && record.seq === seq) this.records.set(name, { ...record, flags: record.flags & ~1 });
+  }
+
+  scan(cursor: number, countMax: number, visit: (record: ReplicatedRecord) => void): number {
+    const all = [...this.records.values()];
+    for (const record of all.slice(cursor, cursor + countMax)) visit(record);
+    return cursor + countMax < all.length ? cursor + countMax : 0;
+  }
+
+  clear(): void {
+    this.records.clear();
+  }
+
+  text(key: string): string | undefined {
+    const value = this.records.get(key)?.value;
+    return value === undefined ? undefined : Buffer.from(value).toString();
+  }
+}

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryEntries } from './memory-entries.js';
+import type { Replicate, SyncChunk } from './messages.js';
+import type { ReplicatedRecord } from './record.js';
+import { Replica } from './replica.js';
+import { RequestLog } from './request-log.js';
+
+const record = (seq: number, value: string): ReplicatedRecord => ({
+  epoch: 1,
+  seq,
+  cache: 1,
+  key: Buffer.from('k'),
+  value: Buffer.from(value),
+  ttlMs: 0,
+  flags: 0,
+  request: undefined,
+  result: 0,
+});
+const replicate = (...records: ReplicatedRecord[]): Replicate => ({
+  kind: 'replicate',
+  partition: 0,
+  epoch: 1,
+  copy: 2,
+  records,
+});
+const chunk = (options: Partial<SyncChunk>): SyncChunk => ({
+  kind: 'sync',
+  partition: 0,
+  epoch: 1,
+  copy: 2,
+  attempt: 1,
+  chunk: 0,
+  last: false,
+  baseSeq: 3,
+  entries: [],
+  requests: [],
+  ...options,
+});
+
+function newReplica(seqOrder = true): { replica: Replica; entries: MemoryEntries } {
+  const entries = new MemoryEntries();
+  return { replica: new Replica(0, 2, entries, new RequestLog({ count: 0 }), seqOrder), entries };
+}
+
+describe('replica', () => {
+  it('takes nothing before a sync has begun', () => {
+    expect(newReplica().replica.replicate(replicate(record(1, 'a')), 0)).toBeUndefined();
+  });
+
+  it('takes the next record, acknowledges old ones again, and ignores what follows a gap', () => {
+    for (const seqOrder of [true, false]) {
+      const { replica, entries } = newReplica(seqOrder);
+      replica.continueFrom(3);
+      expect(replica.replicate(replicate(record(4, 'a'), record(5, 'b')), 0)?.seq).toBe(5);
+      expect(replica.replicate(replicate(record(4, 'a')), 0)?.seq).toBe(5);
+      expect(entries.text('k')).toBe('b');
+      expect(replica.replicate(replicate(record(7, 'd')), 0)?.seq).toBe(seqOrder ? 5 : 7);
+    }
+  });
+
+  it('forgets everything when a new attempt begins, and ignores the old one from then on', () => {
+    const { replica, entries } = newReplica();
+    replica.sync(chunk({ entries: [record(2, 'old')] }), 0);
+    replica.sync(chunk({ attempt: 2, baseSeq: 9 }), 0);
+    expect(entries.records.size).toBe(0);
+    expect(replica.appliedSeq).toBe(9);
+    expect(replica.sync(chunk({ chunk: 1, last: true }), 0)).toBeUndefined();
+    expect(replica.complete).toBe(false);
+  });
+
+  it('is complete with the last chunk, but not if one is missing', () => {
+    const { replica } = newReplica();
+    replica.sync(chunk({}), 0);
+    expect(replica.sync(chunk({ chunk: 2, last: true }), 0)).toBeUndefined();
+    expect(replica.complete).toBe(false);
+    replica.sync(chunk({ chunk: 1 }), 0);
+    expect(replica.sync(chunk({ chunk: 1 }), 0)?.chunk).toBe(1);
+    replica.sync(chunk({ chunk: 2, last: true }), 0);
+    expect(replica.complete).toBe(true);
+  });
+});

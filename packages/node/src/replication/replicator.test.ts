@@ -1,0 +1,281 @@
+import { ManualClock } from '@larder/base';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ALL_RULES } from '../cluster/protocol-rules.js';
+import { MemoryEntries } from './memory-entries.js';
+import type { PeerMessage, Replicate, SyncChunk } from './messages.js';
+import { type CommitSink, PENDING_RECORDS_MAX } from './pending-window.js';
+import type { RequestId } from './record.js';
+import { Replica } from './replica.js';
+import { Replicator, type ReplicatorHost } from './replicator.js';
+import { RequestLog } from './request-log.js';
+
+/** Tells what became of each ticket. */
+class Sink implements CommitSink {
+  readonly told: string[] = [];
+  committed(ticket: number, epoch: number, seq: number, copies: number): void {
+    this.told.push(`${ticket}: ${epoch}.${seq} on ${copies}`);
+  }
+  lost(ticket: number): void {
+    this.told.push(`${ticket}: lost`);
+  }
+}
+
+const B = { node: 'b', copy: 2 };
+const C = { node: 'c', copy: 3 };
+
+describe('replicator', () => {
+  let clock: ManualClock;
+  let serves: boolean;
+  let sent: { node: string; message: PeerMessage }[];
+  let host: ReplicatorHost;
+  let entries: MemoryEntries;
+  let replicator: Replicator;
+  let sink: Sink;
+
+  const write = (key: string, value: string | undefined, ticket = 0, request?: RequestId): number => {
+    const bytes = value === undefined ? undefined : Buffer.from(value);
+    const change = { cache: 1, key: Buffer.from(key), value: bytes, ttlMs: 0, flags: 0, request, result: 1 };
+    return replicator.submit(change, sink, ticket);
+  };
+  const sentTo = (node: string): PeerMessage[] => {
+    replicator.flush();
+    const messages = sent.filter((item) => item.node === node).map((item) => item.message);
+    sent = sent.filter((item) => item.node !== node);
+    return messages;
+  };
+  const seqsSentTo = (node: string): number[] =>
+    sentTo(node).flatMap((message) =>
+      message.kind === 'replicate' ? message.records.map((record) => record.seq) : [],
+    );
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    serves = true;
+    sent = [];
+    host = {
+      rules: ALL_RULES,
+      copiesMin: 1,
+      chunkEntries: 2,
+      syncBytesLeft: 1_000_000,
+      pendingBudget: { bytes: 0 },
+      send: (node, message) => sent.push({ node, message }),
+      nowMs: () => clock.monotonicMs(),
+      serves: () => serves,
+      wantsFlush: () => {},
+      settled: () => {},
+    };
+    entries = new MemoryEntries();
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog({ count: 0 }), host);
+    sink = new Sink();
+  });
+
+  /** Brings copy C up to date, as its node would. */
+  const syncC = (): Replica => {
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
+    for (let round = 0; round < 10 && !replicator.caughtUp(C.copy); round++) deliverTo(replica);
+    return replica;
+  };
+  const deliverTo = (replica: Replica): void => {
+    for (const message of sentTo('c')) {
+      const answer = message.kind === 'sync' ? replica.sync(message, 0) : replica.replicate(message as Replicate, 0);
+      if (answer?.kind === 'acknowledge') replicator.acknowledged(C.copy, answer.seq);
+      if (answer?.kind === 'sync-acknowledge')
+        replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
+    }
+  };
+
+  it('commits at once where one copy is enough', () => {
+    expect(write('k', 'v', 1)).toBe(11);
+    expect(sink.told).toEqual(['1: 5.11 on 1']);
+    expect(entries.text('k')).toBe('v');
+  });
+
+  it('commits nothing alone when it may not serve any more, and goes on when it may', () => {
+    serves = false;
+    write('k', 'v', 1);
+    expect(sink.told).toEqual([]);
+    serves = true;
+    replicator.tick(400, 700);
+    expect(sink.told).toEqual(['1: 5.11 on 1']);
+  });
+
+  it('commits in order, when the successor has acknowledged, and shows nothing before', () => {
+    replicator.configure(5, B, undefined, []);
+    write('k', 'one', 1);
+    write('k', 'two', 2);
+    expect(seqsSentTo('b')).toEqual([11, 12]);
+    expect(entries.text('k')).toBeUndefined();
+    replicator.acknowledged(B.copy, 11);
+    expect(entries.text('k')).toBe('one');
+    replicator.acknowledged(B.copy, 12);
+    expect(entries.text('k')).toBe('two');
+    expect(sink.told).toEqual(['1: 5.11 on 2', '2: 5.12 on 2']);
+  });
+
+  it('believes no acknowledgement of what it has not sent, nor of a copy that it does not feed', () => {
+    replicator.configure(5, B, undefined, []);
+    write('k', 'v', 1);
+    replicator.acknowledged(B.copy, 999);
+    replicator.acknowledged(77, 11);
+    expect(sink.told).toEqual([]);
+  });
+
+  it('waits for the successor of an open proposal as well', () => {
+    replicator.configure(5, undefined, C, []);
+    syncC();
+    replicator.configure(5, B, C, [C]);
+    write('k', 'v', 1);
+    replicator.acknowledged(B.copy, 11);
+    clock.advance(5_000);
+    replicator.tick(400, 700);
+    expect(sink.told).toEqual([]);
+    replicator.acknowledged(C.copy, 11);
+    expect(sink.told).toEqual(['1: 5.11 on 3']);
+  });
+
+  it('takes no write on one copy where two are wanted', () => {
+    host = { ...host, copiesMin: 2 };
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog({ count: 0 }), host);
+    write('k', 'v', 1);
+    expect(sink.told).toEqual([]);
+    expect(replicator.copies).toBe(1);
+  });
+
+  it('sends again from the first record without an acknowledgement when the stream was opened anew', () => {
+    replicator.configure(5, B, undefined, []);
+    write('a', '1');
+    write('b', '2');
+    expect(seqsSentTo('b')).toEqual([11, 12]);
+    replicator.acknowledged(B.copy, 11);
+    expect(seqsSentTo('b')).toEqual([]);
+    replicator.rewind('b');
+    expect(seqsSentTo('b')).toEqual([12]);
+  });
+
+  it('sends again what has been without an answer for too long', () => {
+    replicator.configure(5, B, undefined, []);
+    write('a', '1');
+    expect(seqsSentTo('b')).toEqual([11]);
+    clock.advance(401);
+    replicator.tick(400, 700);
+    expect(seqsSentTo('b')).toEqual([11]);
+  });
+
+  it('fills a learner while writes go on, and it ends with the same', () => {
+    for (const key of ['a', 'b', 'c', 'd', 'e']) write(key, `${key}1`);
+    replicator.configure(5, B, C, []);
+    write('b', 'b2');
+    write('c', undefined);
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
+    deliverTo(replica);
+    replicator.acknowledged(B.copy, 17);
+    write('f', 'f1');
+    deliverTo(replica);
+    replicator.acknowledged(B.copy, 18);
+    for (let round = 0; round < 5; round++) deliverTo(replica);
+    expect(replicator.caughtUp(C.copy)).toBe(true);
+    expect([...(replica.entries as MemoryEntries).records.keys()].sort()).toEqual(['a', 'b', 'd', 'e', 'f']);
+    expect((replica.entries as MemoryEntries).text('b')).toBe('b2');
+  });
+
+  it('does not call a learner complete that lacks a key whose delete is still pending', () => {
+    write('a', 'a1');
+    replicator.configure(5, B, C, []);
+    write('a', undefined);
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
+    const [chunk] = sentTo('c') as [SyncChunk];
+    expect(chunk.entries).toEqual([]);
+    const answer = replica.sync(chunk, 0)!;
+    replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
+    expect(replicator.caughtUp(C.copy)).toBe(false);
+    replicator.acknowledged(C.copy, 12);
+    expect(replicator.caughtUp(C.copy)).toBe(true);
+  });
+
+  it('begins a sync anew, under a new attempt, when its stream broke', () => {
+    write('a', 'a1');
+    replicator.configure(5, undefined, C, []);
+    const [first] = sentTo('c') as [SyncChunk];
+    replicator.rewind('c');
+    const [second] = sentTo('c') as [SyncChunk];
+    expect(second.chunk).toBe(0);
+    expect(second.attempt).toBeGreaterThan(first.attempt);
+    replicator.chunkAcknowledged(C.copy, first.attempt, 0, 11);
+    expect(replicator.caughtUp(C.copy)).toBe(false);
+  });
+
+  it('lets a learner go that holds writes up', () => {
+    replicator.configure(5, undefined, C, []);
+    syncC();
+    write('k', 'v', 1);
+    expect(sink.told).toEqual([]);
+    clock.advance(701);
+    replicator.tick(400, 700);
+    expect(sink.told).toEqual(['1: 5.11 on 1']);
+  });
+
+  it('knows a request again, and tells its result when that is committed', () => {
+    replicator.configure(5, B, undefined, []);
+    const request = { client: 1, number: 4, settledBelow: 4 };
+    write('k', 'v', 1, request);
+    const logged = replicator.applied(request);
+    expect(logged).toMatchObject({ seq: 11, result: 1 });
+    if (logged !== undefined && logged !== 'settled') replicator.observeRequest(logged, sink, 2);
+    expect(sink.told).toEqual([]);
+    replicator.acknowledged(B.copy, 11);
+    expect(sink.told).toEqual(['1: 5.11 on 2', '2: 5.11 on 2']);
+  });
+
+  it('does not take a request for new that its client has settled', () => {
+    write('k', 'v', 1, { client: 1, number: 4, settledBelow: 4 });
+    write('k', 'w', 2, { client: 1, number: 5, settledBelow: 5 });
+    expect(replicator.applied({ client: 1, number: 4, settledBelow: 4 })).toBe('settled');
+    expect(replicator.applied({ client: 1, number: 6, settledBelow: 6 })).toBeUndefined();
+  });
+
+  it('has room for a bounded number of pending writes', () => {
+    replicator.configure(5, B, undefined, []);
+    for (let count = 0; count < PENDING_RECORDS_MAX; count++) write('k', 'v');
+    expect(replicator.hasRoom).toBe(false);
+    replicator.acknowledged(B.copy, 11);
+    expect(replicator.hasRoom).toBe(true);
+  });
+
+  it('says of every pending write, and to all who wait for it, that it was lost', () => {
+    replicator.configure(5, B, undefined, []);
+    write('k', 'v', 1);
+    replicator.observe(replicator.latest(1, Buffer.from('k'))!, sink, 2);
+    replicator.close();
+    expect(sink.told).toEqual(['1: lost', '2: lost']);
+    expect(host.pendingBudget.bytes).toBe(0);
+  });
+
+  it('lets a sink write while it is told of a commit', () => {
+    const again: CommitSink = {
+      committed: (_ticket, _epoch, seq) => {
+        if (seq < 14)
+          replicator.submit(
+            {
+              cache: 1,
+              key: Buffer.from('k'),
+              value: Buffer.from(`${seq}`),
+              ttlMs: 0,
+              flags: 0,
+              request: undefined,
+              result: 0,
+            },
+            again,
+            0,
+          );
+      },
+      lost: () => {},
+    };
+    replicator.submit(
+      { cache: 1, key: Buffer.from('k'), value: Buffer.from('x'), ttlMs: 0, flags: 0, request: undefined, result: 0 },
+      again,
+      0,
+    );
+    expect(replicator.committedSeq).toBe(14);
+    expect(entries.text('k')).toBe('13');
+  });
+});

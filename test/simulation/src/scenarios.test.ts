@@ -1,0 +1,113 @@
+import { ALL_RULES, type ProtocolRules } from '@larder/node/internal';
+import { describe, expect, it } from 'vitest';
+import { Cluster } from './cluster.js';
+import { randomOptions, type SimulationOptions } from './options.js';
+
+/** Stories told by hand, of things that chance brings together too rarely. */
+const CALM: SimulationOptions = {
+  ...randomOptions(1),
+  nodes: 3,
+  partitions: 3,
+  keysPerPartition: 2,
+  clients: 3,
+  thinkMsMax: 50,
+  copiesMin: 1,
+  zones: 1,
+  voters: 0,
+  storeLossShare: 0,
+  storeLateShare: 0,
+  clockDriftMax: 0.005,
+  network: { delayMsMin: 0.1, delayMsMax: 1, slowShare: 0, slowMsMax: 0, lossShare: 0, repeatShare: 0 },
+  ttlShare: 0,
+  evictions: false,
+};
+
+/** Three nodes that have spread their partitions. */
+function calmCluster(rules: ProtocolRules = ALL_RULES): Cluster {
+  const cluster = new Cluster(CALM, rules);
+  for (const node of cluster.nodes.values()) node.start();
+  cluster.world.runUntil(4_000);
+  expect(cluster.replicated()).toBe(true);
+  return cluster;
+}
+
+const others = (cluster: Cluster, name: string): string[] =>
+  [...cluster.nodes.keys()].filter((other) => other !== name);
+const ownerOf = (cluster: Cluster, partition: number): string => cluster.chosen!.partitions[partition]!.owner;
+
+function cutOff(cluster: Cluster, name: string): void {
+  for (const other of others(cluster, name)) {
+    cluster.network.cut(name, other);
+    cluster.network.cut(other, name);
+  }
+}
+
+describe('three nodes', () => {
+  it('owner killed: its partitions are served again within two seconds, and nothing is lost', () => {
+    const cluster = calmCluster();
+    const name = ownerOf(cluster, 0);
+    cluster.nodes.get(name)!.kill();
+    cluster.world.runUntil(cluster.world.now + 2_000);
+    expect(cluster.unserved()).toBe('');
+    expect(cluster.world.faults.lost).toBeUndefined();
+  });
+
+  it('owner restarted at once: its partitions are served again, and it gets them back', () => {
+    const cluster = calmCluster();
+    const name = ownerOf(cluster, 0);
+    cluster.nodes.get(name)!.kill();
+    cluster.nodes.get(name)!.start();
+    cluster.world.runUntil(cluster.world.now + 6_000);
+    expect(cluster.unserved()).toBe('');
+    expect(cluster.replicated()).toBe(true);
+    expect(ownerOf(cluster, 0)).toBe(name);
+  });
+
+  it('owner without a successor cut off from everything: nobody serves beside it', () => {
+    const story = (rules: ProtocolRules): void => {
+      const cluster = calmCluster(rules);
+      const name = ownerOf(cluster, 0);
+      cutOff(cluster, name);
+      cluster.world.runUntil(cluster.world.now + 3_000);
+      cluster.store!.unreachableFrom.add(name);
+      cluster.world.runUntil(cluster.world.now + 30_000);
+      expect(cluster.unserved()).toBe('');
+      expect(cluster.world.faults.lost).toBeGreaterThan(0);
+    };
+    expect(() => story(ALL_RULES)).not.toThrow();
+    expect(() => story({ ...ALL_RULES, viewLease: false })).toThrow(/both node\d and node\d serve/);
+    expect(() => story({ ...ALL_RULES, freshWait: false })).toThrow(/both node\d and node\d serve/);
+  });
+
+  it('drained: leaves with nothing lost, and its partitions stay served', () => {
+    const cluster = calmCluster();
+    const node = cluster.nodes.get(ownerOf(cluster, 0))!;
+    node.gone = true;
+    node.member!.drain();
+    cluster.world.runUntil(cluster.world.now + 4_000);
+    expect(node.member).toBeUndefined();
+    expect(cluster.chosen!.members).toHaveLength(2);
+    expect(cluster.unserved()).toBe('');
+    expect(cluster.replicated()).toBe(true);
+    expect(cluster.world.faults.lost).toBeUndefined();
+  });
+
+  it('view store down for eight seconds: everything stays served', () => {
+    const cluster = calmCluster();
+    cluster.store!.down = true;
+    for (let step = 0; step < 80; step++) {
+      cluster.world.runUntil(cluster.world.now + 100);
+      expect(cluster.unserved()).toBe('');
+    }
+  });
+
+  it('all killed: all begin anew, empty, and every loss is counted', () => {
+    const cluster = calmCluster();
+    for (const node of cluster.nodes.values()) node.kill();
+    for (const node of cluster.nodes.values()) node.start();
+    cluster.world.runUntil(cluster.world.now + 10_000);
+    expect(cluster.unserved()).toBe('');
+    expect(cluster.replicated()).toBe(true);
+    expect(cluster.chosen!.partitions.every(({ lost }) => lost === 1)).toBe(true);
+  });
+});
