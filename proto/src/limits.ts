@@ -26,7 +26,7 @@ export const REQUEST_FRAME_BYTES_TARGET = 16 * 1024;
 /** A node refuses larger frames on a session: one target-sized frame and one value of the largest size fit easily. */
 export const SESSION_FRAME_BYTES_MAX = 256 * 1024;
 
-/** Operations in flight on one session; a client queues beyond it, a node ends the session. */
+/** Operations in flight on one session; a client queues beyond it, a node answers BUSY. */
 export const SESSION_OPERATIONS_MAX = 65_536;
 
 /** A remaining life above this (about 34 years) is a mistake in the unit. */

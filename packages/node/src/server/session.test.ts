@@ -16,7 +16,7 @@ const SILENT = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 const TABLE = { postgresTable: { table: 'rows', key: 'id' } };
 
 /** Loads end when the test lets them. */
-let gate: ReturnType<typeof deferred>;
+let gate: ReturnType<typeof deferred<void>>;
 /** Of every row. */
 let valueBytes: number;
 let stream: HeldStream;
@@ -129,4 +129,22 @@ test('more than a mebibyte of loaded values, come between two slices, is answere
   stream.emit('data', frameOf(range(2000, 1000)));
   gate.resolve();
   await readAll([...range(1, 1000), ...range(2000, 1000)]);
+});
+
+test('a frame that opens more caches than a cluster can have ends the session', async () => {
+  const writer = new SessionRequestWriter(64 * 1024);
+  for (let count = 0; count <= 4096; count++) writer.open(0, 'rows');
+  stream.emit('data', writer.take());
+  for (let turns = 0; turns < 50 && !stream.fault; turns++) await turn();
+  expect(stream.fault?.details).toBe('BAD_ARGUMENT: a frame opens more than 4096 caches');
+});
+
+test('as many openings as a frame may have are handled in slices', async () => {
+  const writer = new SessionRequestWriter(64 * 1024);
+  for (let count = 0; count < 4096; count++) writer.open(0, `no such cache ${count}`);
+  gate.resolve();
+  stream.emit('data', writer.take());
+  expect(session.inFlight).toBe(1);
+  stream.emit('data', frameOf([1]));
+  await readAll([1]);
 });

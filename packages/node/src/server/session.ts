@@ -54,6 +54,8 @@ export class Session implements ReplyTarget {
   #frameOpen = false;
   /** This frame's `open` and `hello` have been read before their turn. */
   #lookedAhead = false;
+  /** In this frame. */
+  #opens = 0;
   #queuedBytes = 0;
   #paused = false;
   #sliceScheduled = false;
@@ -164,12 +166,10 @@ export class Session implements ReplyTarget {
 
   #handleItems(): void {
     const reader = this.#reader;
-    let operations = 0;
-    while (operations < OPERATIONS_PER_SLICE && this.writer.at < REPLY_BYTES_PER_SLICE) {
+    for (let items = 0; items < OPERATIONS_PER_SLICE && this.writer.at < REPLY_BYTES_PER_SLICE; items++) {
       if (!this.#frameOpen && !this.#openFrame()) return;
       const item = reader.next();
       if (item === RequestItem.operation) {
-        operations++;
         this.#operate(reader);
       } else if (item === RequestItem.end) {
         this.#closeFrame();
@@ -186,6 +186,7 @@ export class Session implements ReplyTarget {
     this.#key.bytes = frame;
     this.#frameOpen = true;
     this.#lookedAhead = false;
+    this.#opens = 0;
     if (!this.#greeted) {
       this.#lookAhead();
       if (!this.#greeted) throw new LarderError('BAD_ARGUMENT', 'the first message of a session must carry hello');
@@ -235,6 +236,9 @@ export class Session implements ReplyTarget {
   }
 
   #open(handle: number, name: string): void {
+    if (++this.#opens > CACHE_COUNT_MAX) {
+      throw new LarderError('BAD_ARGUMENT', `a frame opens more than ${CACHE_COUNT_MAX} caches`);
+    }
     if (handle >= CACHE_COUNT_MAX) {
       throw new LarderError('BAD_ARGUMENT', `open.handle is ${handle}; allowed are 0 to ${CACHE_COUNT_MAX - 1}`);
     }
