@@ -1,90 +1,193 @@
-import { assert, type Backoff } from '@larder/base';
 import type { KeySlice, LarderError } from '@larder/proto';
-import { sharedKey } from './key-text.js';
+import { DirtyKey } from './dirty-key.js';
+import { DirtyList } from './dirty-list.js';
 
-/** A key whose entry in memory is not yet in the origin. The value itself stays in memory. */
-export class DirtyKey {
-  /** Since when the origin lacks this key's latest write but one flush; of a flying key, the write being flushed. */
-  sinceMs = 0;
-  /** Position in the order in which keys became dirty. */
-  order = 0;
-  valueBytes = 0;
-  /** `due`: refused, and to be tried again now. */
-  state: 'queued' | 'flying' | 'refused' | 'due' = 'queued';
-  /** The version that is being flushed. */
-  flyingEpoch = 0;
-  flyingSeq = 0;
-  /** When and in which order the key was written again during its flush; -1: it was not. */
-  againSinceMs = -1;
-  againOrder = 0;
-  /** Set once the origin has refused the row: its delays, when it is tried again, and why it was refused. */
-  backoff: Backoff | undefined = undefined;
-  retryAtMs = 0;
-  refusal: LarderError | undefined = undefined;
-  previous: DirtyKey | undefined = undefined;
-  next: DirtyKey | undefined = undefined;
+/**
+ * The keys whose entries are not yet in the origin, and where each is on its way:
+ *
+ *            mark                 take                      origin has it
+ *     (new) -------> queued ----------------> flying -----------------------> (forgotten)
+ *                    ^  ^                     |  |  | origin refuses the row
+ *                    |  '--- written again ---'  |  '----> refused --its time comes--> due --> flying
+ *                    '----- origin is down ------'
+ *
+ * Holds keys only: the values stay in memory, so that writes to one key coalesce.
+ */
+export class DirtyKeys {
+  readonly #byText = new Map<string, DirtyKey>();
+  readonly #queued = new DirtyList();
+  readonly #refused = new DirtyList();
+  readonly #due = new DirtyList();
+  readonly #flying = new Set<readonly DirtyKey[]>();
+  #bytes = 0;
+  #order = 0;
 
-  readonly #keyBytes: number;
-  readonly #partition: number;
-
-  constructor(
-    readonly text: string,
-    key: KeySlice,
-  ) {
-    this.#keyBytes = key.end - key.start;
-    this.#partition = key.partition;
+  get size(): number {
+    return this.#byText.size;
   }
 
-  /** Valid until the next key is asked for. */
-  get key(): KeySlice {
-    return sharedKey(this.text, this.#partition);
-  }
-
+  /** Of all keys and their values. */
   get bytes(): number {
-    return this.#keyBytes + this.valueBytes;
-  }
-}
-
-/** A doubly linked list, so that a failed batch goes back to the front and a key can leave from the middle. */
-export class DirtyList {
-  #first: DirtyKey | undefined;
-  #last: DirtyKey | undefined;
-  #length = 0;
-
-  get first(): DirtyKey | undefined {
-    return this.#first;
+    return this.#bytes;
   }
 
-  get length(): number {
-    return this.#length;
+  /** Keys that become dirty from now on have this order or a higher one. */
+  get nextOrder(): number {
+    return this.#order;
   }
 
-  pushBack(dirty: DirtyKey): void {
-    dirty.previous = this.#last;
-    dirty.next = undefined;
-    if (this.#last !== undefined) this.#last.next = dirty;
-    else this.#first = dirty;
-    this.#last = dirty;
-    this.#length++;
+  get queuedCount(): number {
+    return this.#queued.length;
   }
 
-  pushFront(dirty: DirtyKey): void {
-    dirty.previous = undefined;
-    dirty.next = this.#first;
-    if (this.#first !== undefined) this.#first.previous = dirty;
-    else this.#last = dirty;
-    this.#first = dirty;
-    this.#length++;
+  get firstQueued(): DirtyKey | undefined {
+    return this.#queued.first;
   }
 
-  remove(dirty: DirtyKey): void {
-    assert(this.#length > 0, 'removed from an empty list');
-    if (dirty.previous !== undefined) dirty.previous.next = dirty.next;
-    else this.#first = dirty.next;
-    if (dirty.next !== undefined) dirty.next.previous = dirty.previous;
-    else this.#last = dirty.previous;
-    dirty.previous = undefined;
-    dirty.next = undefined;
-    this.#length--;
+  get firstDue(): DirtyKey | undefined {
+    return this.#due.first;
+  }
+
+  /** Due ones included. */
+  get refusedCount(): number {
+    return this.#refused.length + this.#due.length;
+  }
+
+  get hasRefused(): boolean {
+    return this.#refused.length > 0;
+  }
+
+  get(text: string): DirtyKey | undefined {
+    return this.#byText.get(text);
+  }
+
+  /** Since when the oldest write waits that the origin has not refused; Infinity if none does. */
+  get oldestAcceptedSinceMs(): number {
+    let sinceMs = this.#queued.first?.sinceMs ?? Number.POSITIVE_INFINITY;
+    for (const [first] of this.#flying) {
+      if (first !== undefined && first.backoff === undefined) sinceMs = Math.min(sinceMs, first.sinceMs);
+    }
+    return sinceMs;
+  }
+
+  get oldestSinceMs(): number {
+    let sinceMs = this.oldestAcceptedSinceMs;
+    for (const list of [this.#refused, this.#due]) {
+      for (let dirty = list.first; dirty !== undefined; dirty = dirty.next) sinceMs = Math.min(sinceMs, dirty.sinceMs);
+    }
+    return sinceMs;
+  }
+
+  /** How many of the keys that were dirty before `order` was reached still are, and satisfy the condition. */
+  countBefore(order: number, counts: (dirty: DirtyKey) => boolean): number {
+    let count = 0;
+    for (const dirty of this.#byText.values()) if (dirty.order < order && counts(dirty)) count++;
+    return count;
+  }
+
+  /** The key has just been written. `known` is what `get` says. Returns whether that made an earlier write unnecessary. */
+  mark(known: DirtyKey | undefined, text: string, key: KeySlice, valueBytes: number, nowMs: number): boolean {
+    const dirty = known ?? new DirtyKey(text, key);
+    this.#bytes += known === undefined ? dirty.keyBytes + valueBytes : valueBytes - dirty.valueBytes;
+    dirty.valueBytes = valueBytes;
+    if (known === undefined) {
+      this.#byText.set(text, dirty);
+      this.#enqueue(dirty, nowMs, this.#order++);
+      return false;
+    }
+    if (dirty.state === 'flying' && dirty.againSinceMs < 0) {
+      dirty.againSinceMs = nowMs;
+      dirty.againOrder = this.#order++;
+      return false;
+    }
+    this.#acceptNewValue(dirty, nowMs);
+    return true;
+  }
+
+  /** Takes from the front of the queue: at most so many keys, and so many bytes unless it is only one. */
+  takeQueued(countMax: number, bytesMax: number): DirtyKey[] {
+    const batch: DirtyKey[] = [];
+    let bytes = 0;
+    for (let dirty = this.#queued.first; dirty !== undefined; dirty = this.#queued.first) {
+      bytes += dirty.bytes;
+      if (batch.length === countMax || (bytes > bytesMax && batch.length > 0)) break;
+      this.#queued.remove(dirty);
+      this.#takeOff(dirty);
+      batch.push(dirty);
+    }
+    this.#flying.add(batch);
+    return batch;
+  }
+
+  takeDue(dirty: DirtyKey): readonly DirtyKey[] {
+    this.#due.remove(dirty);
+    this.#takeOff(dirty);
+    const batch = [dirty];
+    this.#flying.add(batch);
+    return batch;
+  }
+
+  /** Each of its keys has been forgotten, requeued, put back or refused. */
+  landed(batch: readonly DirtyKey[]): void {
+    this.#flying.delete(batch);
+  }
+
+  /** It is in the origin, or no longer ours. */
+  forget(dirty: DirtyKey): void {
+    this.#byText.delete(dirty.text);
+    this.#bytes -= dirty.bytes;
+  }
+
+  /** It was written again while it flew. */
+  requeue(dirty: DirtyKey): void {
+    dirty.backoff = undefined;
+    if (dirty.againSinceMs >= 0) this.#enqueue(dirty, dirty.againSinceMs, dirty.againOrder);
+    else this.#enqueue(dirty, dirty.sinceMs, dirty.order);
+  }
+
+  /** It could not be delivered. Its age goes on counting, so it goes first again. */
+  putBack(dirty: DirtyKey): void {
+    dirty.state = 'queued';
+    this.#queued.pushFront(dirty);
+  }
+
+  refuse(dirty: DirtyKey, refusal: LarderError, retryAtMs: number): void {
+    dirty.refusal = refusal;
+    dirty.retryAtMs = retryAtMs;
+    dirty.state = 'refused';
+    this.#refused.pushBack(dirty);
+  }
+
+  /** Lets refused keys whose time has come be tried again. */
+  makeDue(nowMs: number): void {
+    for (let dirty = this.#refused.first; dirty !== undefined; ) {
+      const { next } = dirty;
+      if (dirty.retryAtMs <= nowMs) {
+        this.#refused.remove(dirty);
+        dirty.state = 'due';
+        this.#due.pushBack(dirty);
+      }
+      dirty = next;
+    }
+  }
+
+  #takeOff(dirty: DirtyKey): void {
+    dirty.state = 'flying';
+    dirty.againSinceMs = -1;
+  }
+
+  /** A refused row with a new value is like any other. */
+  #acceptNewValue(dirty: DirtyKey, nowMs: number): void {
+    if (dirty.state !== 'refused' && dirty.state !== 'due') return;
+    (dirty.state === 'due' ? this.#due : this.#refused).remove(dirty);
+    dirty.backoff = undefined;
+    this.#enqueue(dirty, nowMs, this.#order++);
+  }
+
+  #enqueue(dirty: DirtyKey, sinceMs: number, order: number): void {
+    dirty.sinceMs = sinceMs;
+    dirty.order = order;
+    dirty.state = 'queued';
+    this.#queued.pushBack(dirty);
   }
 }

@@ -1,52 +1,45 @@
 import { Backoff, type Clock, type Random, type Timer } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner } from './batch-runner.js';
-import { DirtyKey, DirtyList } from './dirty-keys.js';
+import type { DirtyKey } from './dirty-key.js';
+import { DirtyKeys } from './dirty-keys.js';
 import { EntryFlag, type EntryMemory, type EntryRef } from './entry-memory.js';
+import { FlushWaiters } from './flush-waiters.js';
 import type { LoaderCounters } from './loader-statistics.js';
 import { blamesRow, type Origin } from './origins/origin.js';
 import type { ResolvedWriteBehindPolicy } from './policy.js';
 import { splitBatch } from './split-batch.js';
 
 /**
- * Brings dirty entries from memory to the origin in batches.
+ * Brings dirty entries from memory to the origin in batches. The value is read from memory when its flush begins. A key
+ * has one flush in flight, and becomes clean only if the version that was flushed is still the current one. A flush
+ * whose outcome is unknown is repeated, which upserts and deletes allow. Nothing is ever dropped: while the origin is
+ * down everything pauses with growing delays, and a row that it refuses waits apart from the others.
  *
- *            markDirty               take                    origin has it
- *     (new) ----------> queued ---------------> flying ----------------------> (clean)
- *                       ^  ^                    |  |  | origin refuses the row
- *                       |  '--------------------'  |  '----> refused --back-off--> due --> flying
- *                       |    written again         |
- *                       '--------------------------' origin is down: to the front, everything pauses
- *
- * The queue holds keys; the value is read from memory when its flush begins, so that writes to one key coalesce. A key
- * has one flush in flight. It becomes clean only if the version that was flushed is still the current one. A flush
- * whose outcome is unknown is repeated: upserts and deletes may be. Nothing is ever dropped.
+ * It does not order the flushes of different keys, and writes of one key that coalesce are one row.
  */
 export class Flusher {
-  readonly #dirty = new Map<string, DirtyKey>();
-  readonly #queued = new DirtyList();
-  readonly #refused = new DirtyList();
-  readonly #due = new DirtyList();
-  readonly #flushes = new Set<readonly DirtyKey[]>();
-  readonly #drains = new Set<Drain>();
+  readonly #keys = new DirtyKeys();
+  readonly #waiters: FlushWaiters;
   readonly #runner: BatchRunner;
   readonly #backoff: Backoff;
   /** Without a time trigger half of the allowed age is one, or a slow trickle would end in BUSY for good. */
   readonly #delayMs: number;
-  /** So many at the front of the queue are due, because the queue had reached `flushSize` or because their flush failed. */
+  /** So many at the front of the queue are due, because it had reached `flushSize` or because their flush failed. */
   #owed = 0;
-  /** Halved by each failure of the origin and doubled by each success: what timed out as a large batch may pass as a small one. */
+  /** Halved by each failure of the origin, doubled by each success: what timed out as a large batch may pass as a small one. */
   #batchMax: number;
   #pausedUntilMs = 0;
-  #order = 0;
-  #pendingBytes = 0;
   #retrying = false;
+  /** So that neither waits for all of the other where there is one statement for both. */
+  #retriedLast = false;
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
   constructor(readonly options: FlusherOptions) {
-    const { policy } = options;
+    const { policy, clock } = options;
+    this.#waiters = new FlushWaiters(this.#keys, clock);
     this.#delayMs = Math.min(policy.delayMs, policy.ageMsMax / 2);
     this.#backoff = this.#newBackoff();
     this.#batchMax = policy.batchMax;
@@ -54,39 +47,34 @@ export class Flusher {
   }
 
   get pending(): number {
-    return this.#dirty.size;
+    return this.#keys.size;
   }
 
   /** Of all pending writes, refused ones included. */
   get oldestPendingMs(): number {
-    let sinceMs = this.#oldestAcceptedSinceMs();
-    for (const list of [this.#refused, this.#due]) {
-      for (let dirty = list.first; dirty !== undefined; dirty = dirty.next) sinceMs = Math.min(sinceMs, dirty.sinceMs);
-    }
-    return this.#ageMs(sinceMs);
+    return this.#ageMs(this.#keys.oldestSinceMs);
   }
 
   get refused(): number {
-    return this.#refused.length + this.#due.length;
+    return this.#keys.refusedCount;
   }
 
   find(text: string): DirtyKey | undefined {
-    return this.#dirty.get(text);
+    return this.#keys.get(text);
   }
 
   /** Why a write cannot be accepted now, if it cannot. `known` is what `find` said about its key. */
   refusal(known: DirtyKey | undefined, keyBytes: number, valueBytes: number): LarderError | undefined {
     const { pendingMax, pendingBytesMax, ageMsMax } = this.options.policy;
-    if (known === undefined && this.#dirty.size >= pendingMax) {
-      return this.#busy(`${this.#dirty.size} writes are pending, writeBehind.maxPending allows no more`);
+    const { size, bytes, oldestAcceptedSinceMs } = this.#keys;
+    if (known === undefined && size >= pendingMax) {
+      return this.#busy(`${size} writes are pending, writeBehind.maxPending allows no more`);
     }
     const grownBytes = valueBytes + keyBytes - (known?.bytes ?? 0);
-    if (grownBytes > 0 && this.#pendingBytes + grownBytes > pendingBytesMax) {
-      return this.#busy(
-        `${this.#pendingBytes} bytes are pending, writeBehind.maxPendingBytes allows ${pendingBytesMax}`,
-      );
+    if (grownBytes > 0 && bytes + grownBytes > pendingBytesMax) {
+      return this.#busy(`${bytes} bytes are pending, writeBehind.maxPendingBytes allows ${pendingBytesMax}`);
     }
-    const ageMs = this.#ageMs(this.#oldestAcceptedSinceMs());
+    const ageMs = this.#ageMs(oldestAcceptedSinceMs);
     if (ageMs > ageMsMax) {
       return this.#busy(
         `the oldest write is pending for ${Math.round(ageMs)} ms, writeBehind.maxAge allows ${ageMsMax}`,
@@ -98,81 +86,29 @@ export class Flusher {
   /** The key's entry in memory has just become dirty. */
   markDirty(known: DirtyKey | undefined, text: string, key: KeySlice, valueBytes: number): void {
     const nowMs = this.options.clock.monotonicMs();
-    if (known === undefined) this.#enqueueNew(text, key, valueBytes, nowMs);
-    else this.#enqueueAgain(known, valueBytes, nowMs);
+    if (this.#keys.mark(known, text, key, valueBytes, nowMs)) this.options.counters.coalescedWrites++;
     this.#schedule(nowMs);
   }
 
   /** Flushes everything that is pending now; a refused row is tried once. Resolves with how many of them remain. */
   drain(timeoutMs: number): Promise<number> {
-    const { clock } = this.options;
-    for (let dirty = this.#refused.first; dirty !== undefined; dirty = this.#refused.first) this.#makeDue(dirty);
-    return new Promise((resolve) => {
-      const drain: Drain = {
-        order: this.#order,
-        resolve,
-        timer: clock.after(timeoutMs, () => this.#endDrain(drain)).hold(),
-      };
-      this.#drains.add(drain);
-      this.#endFinishedDrains();
-      this.#schedule(clock.monotonicMs());
-    });
+    this.#keys.makeDue(Number.POSITIVE_INFINITY);
+    const drained = this.#waiters.wait(timeoutMs);
+    this.#schedule(this.options.clock.monotonicMs());
+    return drained;
   }
 
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
-    for (const drain of this.#drains) this.#endDrain(drain);
+    this.#waiters.endAll();
   }
-
-  #enqueueNew(text: string, key: KeySlice, valueBytes: number, nowMs: number): void {
-    const dirty = new DirtyKey(text, key);
-    dirty.valueBytes = valueBytes;
-    dirty.sinceMs = nowMs;
-    dirty.order = this.#order++;
-    this.#dirty.set(text, dirty);
-    this.#pendingBytes += dirty.bytes;
-    this.#queued.pushBack(dirty);
-  }
-
-  #enqueueAgain(dirty: DirtyKey, valueBytes: number, nowMs: number): void {
-    this.#pendingBytes += valueBytes - dirty.valueBytes;
-    dirty.valueBytes = valueBytes;
-    if (dirty.state === 'flying' && dirty.againSinceMs < 0) {
-      dirty.againSinceMs = nowMs;
-      dirty.againOrder = this.#order++;
-      return;
-    }
-    this.options.counters.coalescedWrites++;
-    if (dirty.state !== 'refused' && dirty.state !== 'due') return;
-    (dirty.state === 'due' ? this.#due : this.#refused).remove(dirty);
-    dirty.backoff = undefined;
-    dirty.sinceMs = nowMs;
-    dirty.order = this.#order++;
-    dirty.state = 'queued';
-    this.#queued.pushBack(dirty);
-  }
-
-  /** Of writes that the origin has not refused: a poison row must not close the cache for the others. */
-  #oldestAcceptedSinceMs(): number {
-    let sinceMs = this.#queued.first?.sinceMs ?? Number.POSITIVE_INFINITY;
-    for (const [first] of this.#flushes) {
-      if (first !== undefined && first.backoff === undefined) sinceMs = Math.min(sinceMs, first.sinceMs);
-    }
-    return sinceMs;
-  }
-
-  #ageMs(sinceMs: number): number {
-    return sinceMs === Number.POSITIVE_INFINITY ? 0 : this.options.clock.monotonicMs() - sinceMs;
-  }
-
-  // When
 
   #schedule(nowMs: number): void {
     if (this.#closed) return;
     if (this.#hasWork(nowMs)) this.#runner.wake();
     const wakeAtMs = this.#nextWakeMs(nowMs);
-    if (wakeAtMs >= this.#timerAtMs && this.#dirty.size > 0) return;
+    if (wakeAtMs >= this.#timerAtMs && this.#keys.size > 0) return;
     this.#timer?.cancel();
     this.#timerAtMs = wakeAtMs;
     if (wakeAtMs === Number.POSITIVE_INFINITY) return;
@@ -182,142 +118,119 @@ export class Flusher {
   #ring(): void {
     this.#timerAtMs = Number.POSITIVE_INFINITY;
     const nowMs = this.options.clock.monotonicMs();
-    for (let dirty = this.#refused.first; dirty !== undefined; ) {
-      const { next } = dirty;
-      if (dirty.retryAtMs <= nowMs) this.#makeDue(dirty);
-      dirty = next;
-    }
+    this.#keys.makeDue(nowMs);
     this.#schedule(nowMs);
   }
 
   #hasWork(nowMs: number): boolean {
-    return (
-      nowMs >= this.#pausedUntilMs && (this.#queueIsDue(nowMs) || (this.#due.first !== undefined && !this.#retrying))
-    );
+    if (nowMs < this.#pausedUntilMs) return false;
+    return this.#queueIsDue(nowMs) || (this.#keys.firstDue !== undefined && !this.#retrying);
   }
 
   #queueIsDue(nowMs: number): boolean {
-    const { first, length } = this.#queued;
-    if (first === undefined) return false;
-    if (length >= this.options.policy.flushSize) this.#owed = length;
-    return this.#owed > 0 || nowMs >= first.sinceMs + this.#delayMs || this.#drains.size > 0;
+    const { firstQueued, queuedCount } = this.#keys;
+    if (firstQueued === undefined) return false;
+    if (queuedCount >= this.options.policy.flushSize) this.#owed = queuedCount;
+    return this.#owed > 0 || nowMs >= firstQueued.sinceMs + this.#delayMs || this.#waiters.size > 0;
   }
 
   /** The next time that something becomes due; what is due already waits for a statement slot, not for a timer. */
   #nextWakeMs(nowMs: number): number {
     if (nowMs < this.#pausedUntilMs) return this.#pausedUntilMs;
-    let wakeAtMs = Number.POSITIVE_INFINITY;
-    const { first } = this.#queued;
-    if (first !== undefined && first.sinceMs + this.#delayMs > nowMs) wakeAtMs = first.sinceMs + this.#delayMs;
+    const { firstQueued, hasRefused } = this.#keys;
+    const dueAtMs = (firstQueued?.sinceMs ?? Number.POSITIVE_INFINITY) + this.#delayMs;
+    const wakeAtMs = dueAtMs > nowMs ? dueAtMs : Number.POSITIVE_INFINITY;
     // One look at the refused rows per `retryFirst` at most.
-    if (this.#refused.first !== undefined) wakeAtMs = Math.min(wakeAtMs, nowMs + this.options.policy.retryFirstMs);
-    return wakeAtMs;
+    return hasRefused ? Math.min(wakeAtMs, nowMs + this.options.policy.retryFirstMs) : wakeAtMs;
   }
-
-  // What
 
   #takeBatch(): Promise<void> | undefined {
     const nowMs = this.options.clock.monotonicMs();
     if (this.#closed || nowMs < this.#pausedUntilMs) return undefined;
-    const retry = this.#due.first;
-    if (retry !== undefined && !this.#retrying) return this.#retry(retry);
-    if (this.#queueIsDue(nowMs)) return this.#flush(this.#takeQueued());
-    this.#schedule(nowMs);
-    return undefined;
-  }
-
-  #takeQueued(): DirtyKey[] {
-    const batch: DirtyKey[] = [];
-    let bytes = 0;
-    for (let dirty = this.#queued.first; dirty !== undefined; dirty = this.#queued.first) {
-      bytes += dirty.bytes;
-      if (batch.length === this.#batchMax || (bytes > BATCH_BYTES_MAX && batch.length > 0)) break;
-      this.#queued.remove(dirty);
-      batch.push(dirty);
-    }
+    const { firstDue } = this.#keys;
+    const queueIsDue = this.#queueIsDue(nowMs);
+    if (firstDue !== undefined && !this.#retrying && !(queueIsDue && this.#retriedLast)) return this.#retry(firstDue);
+    this.#retriedLast = false;
+    if (!queueIsDue) return undefined;
+    const batch = this.#keys.takeQueued(this.#batchMax, BATCH_BYTES_MAX);
     this.#owed = Math.max(0, this.#owed - batch.length);
-    return batch;
+    return this.#flush(batch);
   }
 
   /** Refused rows go one by one, one at a time, so that they take nothing from the others. */
   async #retry(dirty: DirtyKey): Promise<void> {
-    this.#due.remove(dirty);
     this.#retrying = true;
-    await this.#flush([dirty]);
+    this.#retriedLast = true;
+    await this.#flush(this.#keys.takeDue(dirty));
     this.#retrying = false;
   }
 
   async #flush(batch: readonly DirtyKey[]): Promise<void> {
-    const { memory } = this.options;
-    this.#flushes.add(batch);
+    const { memory, origin, clock } = this.options;
     const sets: Flight[] = [];
     const deletes: Flight[] = [];
     for (const dirty of batch) {
       const ref = memory.peek(dirty.key);
-      if (!this.#isDirty(ref)) this.#forget(dirty);
-      else if ((memory.flags(ref) & EntryFlag.tombstone) !== 0) deletes.push(this.#takeOff(dirty, ref, NO_VALUE));
-      else sets.push(this.#takeOff(dirty, ref, this.#valueOf(ref)));
+      if (!this.#isDirty(ref)) this.#keys.forget(dirty);
+      else if ((memory.flags(ref) & EntryFlag.tombstone) !== 0) deletes.push(this.#flight(dirty, ref, NO_VALUE));
+      else sets.push(this.#flight(dirty, ref, this.#valueOf(ref)));
     }
-    await this.#send(sets, (part) => this.options.origin.writeMany(part));
-    await this.#send(deletes, (part) => this.options.origin.deleteMany(part.map((flight) => flight.key)));
-    this.#flushes.delete(batch);
-    this.#endFinishedDrains();
-    this.#schedule(this.options.clock.monotonicMs());
+    await this.#send(sets, (part) => origin.writeMany(part));
+    await this.#send(deletes, (part) => origin.deleteMany(part.map(({ key }) => key)));
+    this.#keys.landed(batch);
+    this.#waiters.check();
+    this.#schedule(clock.monotonicMs());
   }
 
-  #takeOff(dirty: DirtyKey, ref: EntryRef, value: Uint8Array): Flight {
-    dirty.state = 'flying';
-    dirty.flyingEpoch = this.options.memory.epoch(ref);
-    dirty.flyingSeq = this.options.memory.seq(ref);
-    dirty.againSinceMs = -1;
-    return { dirty, key: dirty.text, value };
+  #flight(dirty: DirtyKey, ref: EntryRef, value: Uint8Array): Flight {
+    const { memory } = this.options;
+    return { dirty, key: dirty.text, value, epoch: memory.epoch(ref), seq: memory.seq(ref) };
   }
 
   async #send(flights: readonly Flight[], attempt: (part: readonly Flight[]) => Promise<unknown>): Promise<void> {
     if (flights.length === 0) return;
-    const { counters } = this.options;
     const counted = (part: readonly Flight[]): Promise<unknown> => {
-      counters.writeStatements++;
+      this.options.counters.writeStatements++;
       return attempt(part);
     };
-    const back: DirtyKey[] = [];
+    const undelivered: DirtyKey[] = [];
     await splitBatch(flights, 'unknown', counted, {
-      done: (part) => this.#landed(part),
-      failed: (part, error) => this.#failed(part, error, back),
+      done: (part) => this.#delivered(part),
+      failed: (part, error) => this.#failed(part, error, undelivered),
     });
-    for (let dirty = back.pop(); dirty !== undefined; dirty = back.pop()) this.#putBack(dirty);
+    this.#owed += undelivered.length;
+    for (let dirty = undelivered.pop(); dirty !== undefined; dirty = undelivered.pop()) this.#keys.putBack(dirty);
   }
 
-  #landed(part: readonly Flight[]): void {
+  #delivered(part: readonly Flight[]): void {
     this.#backoff.reset();
     this.#batchMax = Math.min(this.options.policy.batchMax, this.#batchMax * 2);
     this.options.counters.rowsWritten += part.length;
-    for (const { dirty } of part) this.#clean(dirty);
+    for (const flight of part) this.#settle(flight);
   }
 
-  #clean(dirty: DirtyKey): void {
+  #settle({ dirty, epoch, seq }: Flight): void {
     const { memory } = this.options;
-    dirty.backoff = undefined;
     const ref = memory.peek(dirty.key);
-    const gone = !this.#isDirty(ref);
-    if (!gone && (memory.epoch(ref) !== dirty.flyingEpoch || memory.seq(ref) !== dirty.flyingSeq)) {
-      this.#requeue(dirty);
+    const isOurs = this.#isDirty(ref);
+    if (isOurs && (memory.epoch(ref) !== epoch || memory.seq(ref) !== seq)) {
+      this.#keys.requeue(dirty);
       return;
     }
-    this.#forget(dirty);
-    if (gone) return;
+    this.#keys.forget(dirty);
+    if (!isOurs) return;
     const flags = memory.flags(ref);
     if ((flags & EntryFlag.tombstone) !== 0) memory.remove(dirty.key);
     else memory.setFlags(ref, flags & ~EntryFlag.dirty);
   }
 
-  /** `back` collects, in order, what goes back to the front of the queue. */
-  #failed(part: readonly Flight[], error: LarderError, back: DirtyKey[]): void {
+  /** `undelivered` collects, in order, what goes back to the front of the queue. */
+  #failed(part: readonly Flight[], error: LarderError, undelivered: DirtyKey[]): void {
     this.options.counters.writeFailures += part.length;
     const refused = part.length === 1 && blamesRow(error);
     for (const { dirty } of part) {
       if (refused || dirty.backoff !== undefined) this.#refuse(dirty, error);
-      else back.push(dirty);
+      else undelivered.push(dirty);
     }
     if (refused) return;
     this.#batchMax = Math.max(1, this.#batchMax >>> 1);
@@ -326,44 +239,11 @@ export class Flusher {
 
   #refuse(dirty: DirtyKey, error: LarderError): void {
     if (dirty.againSinceMs >= 0) {
-      this.#requeue(dirty);
+      this.#keys.requeue(dirty);
       return;
     }
     dirty.backoff ??= this.#newBackoff();
-    dirty.retryAtMs = this.options.clock.monotonicMs() + dirty.backoff.nextMs();
-    dirty.refusal = error;
-    dirty.state = 'refused';
-    this.#refused.pushBack(dirty);
-  }
-
-  /** Its age goes on counting, so it goes first again. */
-  #putBack(dirty: DirtyKey): void {
-    dirty.state = 'queued';
-    this.#queued.pushFront(dirty);
-    this.#owed++;
-  }
-
-  #makeDue(dirty: DirtyKey): void {
-    this.#refused.remove(dirty);
-    dirty.state = 'due';
-    this.#due.pushBack(dirty);
-  }
-
-  /** It was written again while it was in flight. */
-  #requeue(dirty: DirtyKey): void {
-    if (dirty.againSinceMs >= 0) {
-      dirty.sinceMs = dirty.againSinceMs;
-      dirty.order = dirty.againOrder;
-      dirty.againSinceMs = -1;
-    }
-    dirty.backoff = undefined;
-    dirty.state = 'queued';
-    this.#queued.pushBack(dirty);
-  }
-
-  #forget(dirty: DirtyKey): void {
-    this.#dirty.delete(dirty.text);
-    this.#pendingBytes -= dirty.bytes;
+    this.#keys.refuse(dirty, error, this.options.clock.monotonicMs() + dirty.backoff.nextMs());
   }
 
   #isDirty(ref: EntryRef): boolean {
@@ -377,24 +257,8 @@ export class Flusher {
     return value;
   }
 
-  // Drains
-
-  #endFinishedDrains(): void {
-    for (const drain of this.#drains) {
-      if (this.#remaining(drain, (dirty) => dirty.state !== 'refused') === 0) this.#endDrain(drain);
-    }
-  }
-
-  #endDrain(drain: Drain): void {
-    this.#drains.delete(drain);
-    drain.timer.cancel();
-    drain.resolve(this.#remaining(drain, () => true));
-  }
-
-  #remaining(drain: Drain, counts: (dirty: DirtyKey) => boolean): number {
-    let remaining = 0;
-    for (const dirty of this.#dirty.values()) if (dirty.order < drain.order && counts(dirty)) remaining++;
-    return remaining;
+  #ageMs(sinceMs: number): number {
+    return sinceMs === Number.POSITIVE_INFINITY ? 0 : this.options.clock.monotonicMs() - sinceMs;
   }
 
   #newBackoff(): Backoff {
@@ -417,18 +281,13 @@ export interface FlusherOptions {
   readonly counters: LoaderCounters;
 }
 
-/** A row on its way to the origin. */
+/** A row on its way to the origin, with the version that it had when it left. */
 interface Flight {
   readonly dirty: DirtyKey;
   readonly key: string;
   readonly value: Uint8Array;
-}
-
-interface Drain {
-  /** Keys that became dirty before this are waited for. */
-  readonly order: number;
-  readonly timer: Timer;
-  resolve(remaining: number): void;
+  readonly epoch: number;
+  readonly seq: number;
 }
 
 const NO_VALUE = new Uint8Array(0);

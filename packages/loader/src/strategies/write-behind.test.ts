@@ -456,6 +456,33 @@ describe('a row that the origin refuses', () => {
     expect(rig.loader.statistics()).toMatchObject({ pendingWrites: 0, refusedRows: 0 });
   });
 
+  test('takes turns with the others where there is one statement for both', async () => {
+    const rig = behind(
+      { maxDelay: '1s', maxBatch: 1, maxStatements: 1, retryFirst: '1s', retryMax: '1s' },
+      pickyOrigin(),
+    );
+    for (const key of ['p', 'q', 'r']) {
+      poisoned.add(key);
+      rig.set(key, '1');
+    }
+    rig.clock.advance(1000);
+    await settle();
+    for (const key of ['a', 'b', 'c']) rig.set(key, '1');
+    rig.origin.calls.length = 0;
+    rig.clock.advance(2000);
+    await settle();
+    const order = rig.origin.calls.map(({ keys }) => keys[0]);
+    expect(order.slice(0, 6).map((key) => (poisoned.has(key as string) ? 'refused' : 'other'))).toEqual([
+      'refused',
+      'other',
+      'refused',
+      'other',
+      'refused',
+      'other',
+    ]);
+    poisoned.clear();
+  });
+
   test('does not count for the bound of the age', async () => {
     const rig = behind({ maxDelay: '1s', maxAge: '10s' }, pickyOrigin());
     poisoned.add('37');

@@ -1,7 +1,8 @@
 import { keySlice } from '@larder/proto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DirtyKey, DirtyList } from './dirty-keys.js';
+import { DirtyKey } from './dirty-key.js';
+import { DirtyList } from './dirty-list.js';
 
 test('a DirtyList keeps the order of an array under the same changes', () => {
   const change = fc.record({ kind: fc.constantFrom('back', 'front', 'remove'), at: fc.nat(20) });
