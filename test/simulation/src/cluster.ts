@@ -45,8 +45,6 @@ export class Cluster {
   /** What the view store holds, as far as anybody knows. */
   chosen: ViewDocument | undefined;
   acknowledgedWrites = 0;
-  readonly #plans = new Map<string, PlannedPlace[]>();
-
   constructor(
     readonly options: SimulationOptions,
     readonly rules: ProtocolRules = ALL_RULES,
@@ -99,17 +97,6 @@ export class Cluster {
     this.checkers.viewChosen(view, before);
   }
 
-  /** Planning takes longer than all else, and the same nodes come up again and again. */
-  plan(members: readonly ViewMember[], partitionCount: number): PlannedPlace[] {
-    const name = members.map((member) => `${member.id}${member.draining ? '-' : ''}`).join();
-    let plan = this.#plans.get(name);
-    if (plan === undefined) {
-      plan = planPlacements(members, partitionCount);
-      this.#plans.set(name, plan);
-    }
-    return plan;
-  }
-
   /** Whether every partition is served by somebody. */
   served(): boolean {
     return this.unserved() === '';
@@ -153,6 +140,19 @@ export class Cluster {
       );
     }
   }
+}
+
+const plans = new Map<string, PlannedPlace[]>();
+
+/** Planning takes longer than all else, and the same members come up again and again, in all seeds. */
+export function rememberedPlan(members: readonly ViewMember[], partitionCount: number): PlannedPlace[] {
+  const name = `${partitionCount} ${members.map(({ id, zone, draining }) => `${id} ${zone} ${draining}`).join()}`;
+  let plan = plans.get(name);
+  if (plan === undefined) {
+    plan = planPlacements(members, partitionCount);
+    plans.set(name, plan);
+  }
+  return plan;
 }
 
 export function viewText(view: ViewDocument): string {

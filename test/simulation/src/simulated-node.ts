@@ -3,13 +3,11 @@ import {
   type Envelope,
   LAN_TIMERS,
   Member,
-  type PlannedPlace,
   type ReplicatedRecord,
   type ViewDocument,
-  type ViewMember,
   type ViewStore,
 } from '@larder/node/internal';
-import type { Cluster } from './cluster.js';
+import { type Cluster, rememberedPlan } from './cluster.js';
 import { type Answer, entriesOf, OperationExecutor, type Request } from './operation-executor.js';
 import { keyText, SimulatedEntries } from './simulated-entries.js';
 import { SimulatedProcess } from './simulated-process.js';
@@ -85,9 +83,8 @@ export class SimulatedNode {
     const self = { id: this.name, address: `${this.name}:1`, zone: this.zone, pool: '', weight: 1 };
     const config = { copies: 2, copiesMin: cluster.options.copiesMin, timers: LAN_TIMERS } as const;
     const founding = this.founder ? { config, partitionCount: cluster.options.partitions } : undefined;
-    const plan = (members: readonly ViewMember[], count: number): PlannedPlace[] => cluster.plan(members, count);
     const member = new Member(
-      { self, founding, clock: process, random, store, plan, rules: cluster.rules },
+      { self, founding, clock: process, random, store, plan: rememberedPlan, rules: cluster.rules },
       {
         send: (node, envelope) => this.#send(process, node, envelope),
         createEntries: (partition) =>

@@ -20,7 +20,7 @@ export interface HoldingsHost extends ReplicatorHost {
   readonly timers: ClusterTimers;
   createEntries(partition: number, copy: number): CopyEntries;
   /** Successors, by this node's open proposals. */
-  proposedSuccessors(partition: number): FollowerPlace[];
+  proposedSuccessors(partition: number): readonly FollowerPlace[];
 }
 
 interface Place {
@@ -128,7 +128,7 @@ export class Holdings {
   }
 }
 
-export function isListed(view: ViewDocument, self: { id: string; incarnation: string }): boolean {
+function isListed(view: ViewDocument, self: { id: string; incarnation: string }): boolean {
   return memberOf(view, self.id)?.incarnation === self.incarnation;
 }
 

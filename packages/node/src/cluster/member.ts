@@ -6,7 +6,8 @@ import type { PendingBudget } from '../replication/pending-window.js';
 import type { FollowerPlace, Replicator } from '../replication/replicator.js';
 import { ElapsedTime, type Mark } from './elapsed-time.js';
 import { type FoundingOptions, foundingView } from './founding-view.js';
-import { Holdings, type HoldingsHost, isListed } from './holdings.js';
+import type { HeldCopy } from './held-copy.js';
+import { Holdings, type HoldingsHost } from './holdings.js';
 import { JoinProbe } from './join-probe.js';
 import { MessageReader } from './message-reader.js';
 import { PairLeases } from './pair-leases.js';
@@ -19,7 +20,7 @@ import type { RuleContext } from './rules/rule-context.js';
 import { applySuccessorRules } from './rules/successor-rules.js';
 import { type ServeObstacle, serveObstacle } from './serve-rule.js';
 import { type ClusterTimers, LAN_TIMERS } from './timers.js';
-import { memberOf, type ViewDocument, type ViewMember } from './view-document.js';
+import type { ViewDocument, ViewMember } from './view-document.js';
 import { ViewDraft } from './view-draft.js';
 import { ViewKeeper, type ViewKeeperHost } from './view-keeper.js';
 import type { ViewStore } from './view-store/view-store.js';
@@ -72,6 +73,7 @@ const LATE_MS = 250;
 const TICKS_PER_HEARTBEAT = 4;
 const SYNC_BYTES_PER_SECOND = 64 * 1024 * 1024;
 const CHUNK_ENTRIES = 256;
+const NO_PLACES: readonly FollowerPlace[] = [];
 
 export class Member implements HoldingsHost {
   readonly self: ViewMember;
@@ -87,7 +89,10 @@ export class Member implements HoldingsHost {
   readonly #reader: MessageReader;
   readonly #flushes = new Set<Replicator>();
   readonly #peers = new Map<string, { version: number; pushedMs: number }>();
+  #incarnations: ReadonlyMap<string, string> = new Map();
   #plan: readonly PlannedPlace[] = [];
+  /** What the plan depends on: it is made anew only when that changes. */
+  #plannedMembers = '';
   #wasListed = false;
   #stopped = false;
   #draining = false;
@@ -128,7 +133,7 @@ export class Member implements HoldingsHost {
   }
 
   get listed(): boolean {
-    return this.view !== undefined && isListed(this.view, this.self);
+    return this.incarnationOf(this.self.id) === this.self.incarnation;
   }
 
   nowMs(): number {
@@ -145,12 +150,19 @@ export class Member implements HoldingsHost {
   }
 
   obstacle(partition: number): ServeObstacle | undefined {
-    if (this.#stopped) return 'not-owner';
-    const copy = this.holdings.copies.get(partition);
-    const { view, self, time, leases, rules } = this;
-    const viewConfirmed = this.#keeper.confirmed;
-    const proposedSuccessors = (of: number): FollowerPlace[] => this.proposedSuccessors(of);
-    return serveObstacle(partition, { view, self, copy, time, leases, viewConfirmed, rules, proposedSuccessors });
+    return this.#stopped ? 'not-owner' : serveObstacle(partition, this);
+  }
+
+  copyOf(partition: number): HeldCopy | undefined {
+    return this.holdings.copies.get(partition);
+  }
+
+  incarnationOf(id: string): string {
+    return this.#incarnations.get(id) ?? '';
+  }
+
+  get viewConfirmed(): Mark {
+    return this.#keeper.confirmed;
   }
 
   /** The answer to a call for a partition that it does not serve. */
@@ -205,7 +217,8 @@ export class Member implements HoldingsHost {
     return this.host.createEntries(partition, copy);
   }
 
-  proposedSuccessors(partition: number): FollowerPlace[] {
+  proposedSuccessors(partition: number): readonly FollowerPlace[] {
+    if (!this.#keeper.hasOpenProposals) return NO_PLACES;
     const places: FollowerPlace[] = [];
     for (const proposal of this.#keeper.openProposals()) {
       const { owner, successor, successorCopy } = proposal.partitions[partition]!;
@@ -318,7 +331,6 @@ export class Member implements HoldingsHost {
   }
 
   #context(draft: ViewDraft): RuleContext {
-    const incarnationOf = (id: string): string => memberOf(this.view!, id)?.incarnation ?? '';
     const open = this.#keeper.openProposals();
     return {
       self: this.self,
@@ -329,8 +341,8 @@ export class Member implements HoldingsHost {
       plan: this.#plan,
       nowMs: this.nowMs(),
       draining: this.#draining,
-      silentMs: (id) => this.leases.silentMs(incarnationOf(id)),
-      unansweredMs: (id) => this.leases.unansweredMs(incarnationOf(id)),
+      silentMs: (id) => this.leases.silentMs(this.incarnationOf(id)),
+      unansweredMs: (id) => this.leases.unansweredMs(this.incarnationOf(id)),
       ageMs: (sinceMs) => this.time.waited(Math.max(sinceMs, this.#accuseSinceMs)),
       isOpen: (partition) =>
         open.some((proposal) => proposal.partitions[partition]!.epoch !== this.view!.partitions[partition]!.epoch),
@@ -358,7 +370,8 @@ export class Member implements HoldingsHost {
   }
 
   #installed(view: ViewDocument, before: ViewDocument | undefined): void {
-    if (before?.members !== view.members) this.#plan = this.#planFor(view);
+    this.#incarnations = new Map(view.members.map(({ id, incarnation }) => [id, incarnation]));
+    this.#plan = this.#planFor(view);
     this.holdings.install(view, before);
     this.leases.follow(view);
     this.host.viewInstalled(view);
@@ -373,6 +386,9 @@ export class Member implements HoldingsHost {
   }
 
   #planFor(view: ViewDocument): readonly PlannedPlace[] {
+    const members = view.members.map(({ id, weight, zone, draining }) => `${id} ${weight} ${zone} ${draining}`).join();
+    if (members === this.#plannedMembers) return this.#plan;
+    this.#plannedMembers = members;
     return (this.options.plan ?? planPlacements)(view.members, view.partitions.length);
   }
 

@@ -74,6 +74,10 @@ export class ViewKeeper {
     this.#stopped = true;
   }
 
+  get hasOpenProposals(): boolean {
+    return this.#editor.busy || this.#editor.unresolved;
+  }
+
   /** The views that may come to be by this node's own proposals. */
   openProposals(): ViewDocument[] {
     return this.#editor.open().filter((proposal) => proposal.version > this.version);
@@ -138,7 +142,7 @@ export class ViewKeeper {
     if (this.#stopped) return;
     if (reading !== undefined) {
       this.storeIsEmpty = reading.version === 0;
-      if (!this.storeIsEmpty) this.offer(reading.document, 'the view store');
+      if (reading.version > this.version) this.offer(reading.document, 'the view store');
       if (!this.rules.unresolvedUntilOwnCas) this.#editor.forget();
       this.#mustRead = false;
       this.#confirm(started);

@@ -55,18 +55,13 @@ export class RequestLog {
 
   add(record: ReplicatedRecord, nowMs: number): void {
     const { request, epoch, seq, result } = record;
-    if (request !== undefined) this.put({ ...request, epoch, seq, result }, nowMs);
+    if (request === undefined) return;
+    const { client, number, settledBelow } = request;
+    this.#keep({ client, number, settledBelow, epoch, seq, result, untilMs: nowMs + REQUEST_KEPT_MS });
   }
 
   put(request: LoggedRequest, nowMs: number): void {
-    let client = this.#clients.get(request.client);
-    if (client === undefined) {
-      client = { settledBelow: 0, kept: new Map() };
-      this.#clients.set(request.client, client);
-    }
-    if (!client.kept.has(request.number)) this.budget.count++;
-    client.kept.set(request.number, { ...request, untilMs: nowMs + REQUEST_KEPT_MS });
-    this.#settle(client, request.settledBelow);
+    this.#keep({ ...request, untilMs: nowMs + REQUEST_KEPT_MS });
   }
 
   /** Forgets what is older than 30 s. Requests of a client come roughly in order, so it looks at the oldest only. */
@@ -87,6 +82,17 @@ export class RequestLog {
   clear(): void {
     for (const { kept } of this.#clients.values()) this.budget.count -= kept.size;
     this.#clients.clear();
+  }
+
+  #keep(request: KeptRequest): void {
+    let client = this.#clients.get(request.client);
+    if (client === undefined) {
+      client = { settledBelow: 0, kept: new Map() };
+      this.#clients.set(request.client, client);
+    }
+    if (!client.kept.has(request.number)) this.budget.count++;
+    client.kept.set(request.number, request);
+    this.#settle(client, request.settledBelow);
   }
 
   #settle(client: ClientRequests, settledBelow: number): void {
