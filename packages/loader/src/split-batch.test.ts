@@ -64,6 +64,16 @@ describe('splitBatch', () => {
     );
   });
 
+  test('gives up after 256 attempts: what is left was not tried', async () => {
+    const items = Array.from({ length: 1000 }, (_, item) => item);
+    const { done, failed, attempts } = await run(items, new Set(items.filter((item) => item % 3 === 0)));
+    expect(attempts).toBe(256);
+    expect([...done, ...failed.keys()].sort((a, b) => a - b)).toEqual(items);
+    const left = [...failed.values()].filter(({ code }) => code === 'BUSY');
+    expect(left.length).toBeGreaterThan(500);
+    expect(new Set(left.map(({ outcome }) => outcome))).toEqual(new Set(['not-applied']));
+  });
+
   test('tells what was in flight when the origin went down from what was never sent', async () => {
     const { failed } = await run([0, 1, 2, 3], new Set([0]), 3);
     expect([...failed].map(([item, { code, outcome }]) => `${item} ${code} ${outcome}`)).toEqual([

@@ -8,8 +8,9 @@ export interface BatchOutcome<T, R> {
 
 /**
  * Runs a batch, and if one of its items is to blame for a failure, halves it until that item stands alone: one poison
- * row in a thousand costs about twenty statements and nobody else's write. At most 2n - 1 attempts for n items, one
- * after the other. When the origin fails altogether the rest is not tried.
+ * row in a thousand costs about twenty statements and nobody else's write. Attempts follow each other, at most 2n - 1 for
+ * n items, and when ATTEMPTS_MAX have been made what is left fails with BUSY, untried. When the origin fails altogether
+ * the rest is not tried either.
  */
 export async function splitBatch<T, R>(
   items: readonly T[],
@@ -18,7 +19,12 @@ export async function splitBatch<T, R>(
   outcome: BatchOutcome<T, R>,
 ): Promise<void> {
   const parts = [items];
+  let attempts = 0;
   for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    if (attempts++ === ATTEMPTS_MAX) {
+      parts.push(part);
+      return leave(parts, tooManyRefused(outcomeOfThrown), outcome);
+    }
     let results: R;
     try {
       results = await attempt(part);
@@ -30,16 +36,28 @@ export async function splitBatch<T, R>(
         continue;
       }
       outcome.failed(part, error);
-      if (!blamesRow(error)) return giveUp(parts, error, outcome);
+      if (!blamesRow(error)) return leave(parts, unsent(error), outcome);
       continue;
     }
     outcome.done(part, results);
   }
 }
 
-function giveUp<T, R>(parts: (readonly T[])[], error: LarderError, outcome: BatchOutcome<T, R>): void {
-  if (parts.length === 0) return;
+/** A batch of a thousand with a dozen poison rows stays below; one with hundreds must not become a storm of statements. */
+const ATTEMPTS_MAX = 256;
+
+function leave<T, R>(parts: (readonly T[])[], error: LarderError, outcome: BatchOutcome<T, R>): void {
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) outcome.failed(part, error);
+}
+
+/** The same failure for those who were not on their way when it happened. */
+function unsent(error: LarderError): LarderError {
+  if (error.outcome !== 'unknown') return error;
   const { code, reason, details } = error;
-  const unsent = error.outcome && new LarderError(code, reason, { outcome: 'not-applied', cause: error, details });
-  for (let part = parts.pop(); part !== undefined; part = parts.pop()) outcome.failed(part, unsent ?? error);
+  return new LarderError(code, reason, { outcome: 'not-applied', cause: error, details });
+}
+
+function tooManyRefused(outcomeOfThrown: Outcome | undefined): LarderError {
+  const message = `the origin refused too many rows of one batch; ${ATTEMPTS_MAX} statements did not tell them all apart`;
+  return new LarderError('BUSY', message, { outcome: outcomeOfThrown && 'not-applied' });
 }
