@@ -6,6 +6,7 @@ import { type Cache, type CacheStatistics, connect, type Larder, LarderError } f
 import { type Cluster, type Postgres, startCluster, startPostgres } from '@larder/test-kit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { GeneratedClient } from '../contract/generated-client.js';
 
 const TABLES = `
   CREATE TABLE products (id integer PRIMARY KEY, name text NOT NULL, price numeric CHECK (price > 0));
@@ -121,6 +122,21 @@ describe('write-through', () => {
     expect(await codeOf(products.set(7, { nmae: 'Seven' } as unknown as Product))).toBe('BAD_ARGUMENT not-applied');
     expect(await codeOf(products.set('007', { name: 'Seven', price: '1' }))).toBe('BAD_ARGUMENT not-applied');
     expect(await products.get(7)).toEqual({ id: 7, name: 'Product 7', price: '7' });
+  });
+
+  test('what is refused is quoted in part, and never in the way of the answer', async () => {
+    const price = 'x'.repeat(60_000);
+    const refusal = await products.set(8, { name: 'Eight', price }).catch((error: LarderError) => error);
+    expect(refusal).toMatchObject({ code: 'ORIGIN', outcome: 'not-applied' });
+    expect((refusal as LarderError).message.length).toBeLessThan(2_000);
+
+    const client = new GeneratedClient(cluster.endpoints[0] as string);
+    const refused = (key: string, value: object) =>
+      client.call('Set', { cache: 'products', key: Buffer.from(key), value: Buffer.from(JSON.stringify(value)) });
+    // Cut after 60 characters, in the middle of one that is two.
+    await expect(refused(`${'n'.repeat(59)}\u{1f600}`, { name: 'x' })).rejects.toThrow('INVALID_ARGUMENT');
+    await expect(refused('8', { name: 'Eight', price: 'x'.repeat(200_000) })).rejects.toThrow('ABORTED: ORIGIN');
+    client.close();
   });
 });
 

@@ -32,11 +32,14 @@ export function toStatus(error: LarderError): ServerErrorResponse {
   const metadata = new Metadata();
   metadata.set('larder-code', error.code);
   if (error.outcome) metadata.set('larder-outcome', error.outcome);
-  return {
-    name: 'LarderError',
-    code: grpcStatusOf(error.code),
-    message: error.message,
-    details: error.message,
-    metadata,
-  };
+  const details = headerText(error.message);
+  return { name: 'LarderError', code: grpcStatusOf(error.code), message: details, details, metadata };
+}
+
+/** A header block may have 64 KiB, of which each character takes up to nine bytes. */
+const DETAILS_LENGTH_MAX = 4_096;
+
+/** Whole characters only: a message that was cut within one cannot be a header, and the call would never be answered. */
+function headerText(message: string): string {
+  return Buffer.from(message.slice(0, DETAILS_LENGTH_MAX)).toString();
 }

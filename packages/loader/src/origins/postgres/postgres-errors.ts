@@ -20,7 +20,8 @@ export function postgresError(thrown: unknown, kind: StatementKind, database: st
   if (!(failure instanceof pg.DatabaseError) || failure.code === undefined) {
     return unavailable(unreachable(database, failure), unknown, failure);
   }
-  const { code, message, constraint, column } = failure;
+  const { code, constraint, column } = failure;
+  const message = shortened(failure.message);
   const details = { sqlState: code, constraint, column };
   if (OUTCOME_UNKNOWN.test(code)) return unavailable(`${database}: ${message}`, unknown, failure, details);
   if (UNAVAILABLE.test(code)) return unavailable(`${database}: ${message}`, rolledBack, failure, details);
@@ -43,6 +44,13 @@ const OUTCOME_UNKNOWN = /^(08|57P|40003)/;
 const UNAVAILABLE = /^(53|57|40|55P|58|25006|0A000|26000)/;
 /** Data, cardinality, constraints, view checks, trigger code, limits such as an index row's size. */
 const ROW_TO_BLAME = /^(21|22|23|44|P0|54)/;
+
+/** PostgreSQL quotes the value that it refuses, whole. */
+const MESSAGE_LENGTH_MAX = 1_000;
+
+function shortened(message: string): string {
+  return message.length > MESSAGE_LENGTH_MAX ? `${message.slice(0, MESSAGE_LENGTH_MAX)}...` : message;
+}
 
 function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
