@@ -54,6 +54,8 @@ export class ModalLists {
 
   #mode: Mode = MODES[0]!;
   #capacity = 0;
+  /** The mean. */
+  #entryWeight = 0;
   #windowWeight = 0;
   #mainWeight = 0;
   #keptWeight = 0;
@@ -104,6 +106,7 @@ export class ModalLists {
   setMode(mode: Mode): void {
     this.#mode = mode;
     const entryWeight = this.#capacity / this.#turnover;
+    this.#entryWeight = entryWeight;
     this.#windowWeight =
       mode.kind === 'recency'
         ? this.#capacity
@@ -140,7 +143,7 @@ export class ModalLists {
   }
 
   insert(ref: number): void {
-    const admit = this.#evicted ? this.#arrivingIsRecent : this.#weight[L]! < this.#mainWeight;
+    const admit = this.#evicted ? this.#arrivingIsRecent : this.#fitsMain(ref);
     if (this.#mode.kind === 'reuse' && admit) {
       this.#add(ref, L);
       this.#spillMain();
@@ -240,7 +243,7 @@ export class ModalLists {
 
   #repair(requested: number): void {
     if (this.#mode.kind === 'reuse') {
-      if (this.#weight[L]! < this.#mainWeight && this.weight > this.#windowWeight) this.#repairReuse(requested);
+      if (this.#weight[L]! < this.#mainWeight) this.#repairReuse(requested);
     } else if (this.#mode.kind === 'count') {
       if (this.#weight[L]! > this.#keptWeight || this.#weight[Q]! > this.#windowWeight) this.#repairCount(requested);
     }
@@ -248,14 +251,14 @@ export class ModalLists {
 
   /** L takes what B has, newest first, then what Q has too much. */
   #repairReuse(requested: number): void {
-    for (let moves = 0; moves < REPAIRS_MAX && this.#weight[L]! < this.#mainWeight; moves++) {
+    for (let moves = 0; moves < REPAIRS_MAX; moves++) {
       const ref = this.#first[B]!;
-      if (ref === 0 || ref === requested) break;
+      if (ref === 0 || ref === requested || !this.#fitsMain(ref)) break;
       this.#moveToEnd(ref, B);
     }
-    for (let moves = 0; moves < REPAIRS_MAX && this.#weight[L]! < this.#mainWeight; moves++) {
+    for (let moves = 0; moves < REPAIRS_MAX && this.#weight[Q]! > this.#windowWeight; moves++) {
       const ref = this.#first[Q]!;
-      if (this.#weight[Q]! <= this.#windowWeight || ref === requested) break;
+      if (ref === requested || !this.#fitsMain(ref)) break;
       this.#moveToEnd(ref, Q);
     }
   }
@@ -282,12 +285,21 @@ export class ModalLists {
     }
     const tail = this.#last[L]!;
     const recent = tail === 0 || ((this.#stamp - state) & STAMP_MASK) <= this.#idle(tail);
-    if (this.#weight[L]! < this.#mainWeight || recent) {
+    if (recent || this.#fitsMain(ref)) {
       this.#move(ref, list, L);
       this.#spillMain();
     } else {
       this.#move(ref, list, Q);
     }
+  }
+
+  /** Whether one more entry would be too much. */
+  #isWindowFull(): boolean {
+    return this.#weight[Q]! + this.#entryWeight > this.#windowWeight;
+  }
+
+  #fitsMain(ref: number): boolean {
+    return this.#weight[L]! + this.#weightOf(ref) <= this.#mainWeight;
   }
 
   /** What L has too much goes to the front of the window. */
@@ -304,7 +316,7 @@ export class ModalLists {
     const b = this.#last[B]!;
     const l = this.#last[L]!;
     if (b !== 0) {
-      if (q === 0 || this.#weight[Q]! < this.#windowWeight || this.#idle(b) >= this.#idle(q)) return b;
+      if (q === 0 || !this.#isWindowFull() || this.#idle(b) >= this.#idle(q)) return b;
       return q;
     }
     if (q === 0) return l;
@@ -314,7 +326,7 @@ export class ModalLists {
 
   #victimCount(): number {
     const candidate = this.#last[Q]!;
-    if (candidate === 0 || this.#weight[Q]! < this.#windowWeight) {
+    if (candidate === 0 || !this.#isWindowFull()) {
       return this.#last[B]! || this.#last[L]! || candidate;
     }
     this.#move(candidate, Q, B);
