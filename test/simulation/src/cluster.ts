@@ -12,6 +12,7 @@ import {
 } from '@larder/node/internal';
 import { Checkers } from './checkers/checkers.js';
 import { History } from './history.js';
+import { entriesOf } from './operation-executor.js';
 import type { SimulationOptions } from './options.js';
 import { SimulatedClient } from './simulated-client.js';
 import { SimulatedDatabase } from './simulated-database.js';
@@ -121,6 +122,17 @@ export class Cluster {
     if (chosen === undefined || chosen.members.filter(({ draining }) => !draining).length < 2)
       return chosen !== undefined;
     return chosen.partitions.every(({ successor }) => successor !== '');
+  }
+
+  /** Whether nothing is pending and the database has everything. */
+  quiet(): boolean {
+    for (const { member } of this.nodes.values()) {
+      for (const replicator of member?.holdings.replicators() ?? []) {
+        if (replicator.window.length > 0) return false;
+        for (const { dirty } of entriesOf(replicator).entries.values()) if (dirty) return false;
+      }
+    }
+    return true;
   }
 
   fail(message: string): never {

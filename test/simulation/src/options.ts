@@ -78,7 +78,7 @@ export function randomOptions(seed: number): SimulationOptions {
     zones: pick(random, [1, 1, 2]),
     copiesMin: random.next() < 0.15 ? 2 : 1,
     voters,
-    safetyMs: 6_000 + random.next() * 6_000,
+    safetyMs: 4_000 + random.next() * 7_000,
     clockDriftMax: pick(random, [0, 0.001, 0.009]),
     network: {
       delayMsMin: 0.1,

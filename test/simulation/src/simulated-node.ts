@@ -82,9 +82,18 @@ export class SimulatedNode {
     const { cluster } = this;
     const self = { id: this.name, address: `${this.name}:1`, zone: this.zone, pool: '', weight: 1 };
     const config = { copies: 2, copiesMin: cluster.options.copiesMin, timers: LAN_TIMERS } as const;
-    const founding = this.founder ? { config, partitionCount: cluster.options.partitions } : undefined;
+    const founding = this.founder ? { config } : undefined;
     const member = new Member(
-      { self, founding, clock: process, random, store, plan: rememberedPlan, rules: cluster.rules },
+      {
+        self,
+        founding,
+        clock: process,
+        random,
+        store,
+        plan: rememberedPlan,
+        partitionCount: cluster.options.partitions,
+        rules: cluster.rules,
+      },
       {
         send: (node, envelope) => this.#send(process, node, envelope),
         createEntries: (partition) =>

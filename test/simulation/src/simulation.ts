@@ -25,6 +25,7 @@ const FOUNDING_MS = 1_500;
 const SERVED_WITHIN_MS = 5_000;
 const REPLICATED_WITHIN_MS = 30_000;
 const QUIET_MS = 11_000;
+const FLUSHED_WITHIN_MS = 3_000;
 const STEP_MS = 50;
 
 export function simulate(options: SimulationOptions, rules: ProtocolRules = ALL_RULES, tracing = false): Outcome {
@@ -53,7 +54,9 @@ function runPhases(cluster: Cluster): void {
   awaitLiveness(cluster);
   for (const client of cluster.clients) client.stopped = true;
   world.runUntil(world.now + QUIET_MS, () => cluster.clients.every((client) => !client.busy));
-  world.runUntil(world.now + 2_500);
+  for (let waitedMs = 0; waitedMs < FLUSHED_WITHIN_MS && !cluster.quiet(); waitedMs += STEP_MS) {
+    world.runUntil(world.now + STEP_MS);
+  }
   checkReplicas(cluster);
   checkDatabase(cluster);
 }

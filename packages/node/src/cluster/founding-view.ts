@@ -1,17 +1,19 @@
-import { PARTITION_COUNT } from '@larder/proto';
 import type { ClusterConfig, PartitionPlacement, ViewDocument, ViewMember } from './view-document.js';
 
 export interface FoundingOptions {
   readonly config: ClusterConfig;
   /** Above any epoch that the database has seen of an earlier cluster. Default 1. */
   readonly baseEpoch?: number;
-  /** Default 1,024; only simulations use fewer. */
-  readonly partitionCount?: number;
 }
 
 /** The first view: one member that owns everything, each partition a fresh copy. */
-export function foundingView(options: FoundingOptions, self: ViewMember, cluster: string, by: string): ViewDocument {
-  const count = options.partitionCount ?? PARTITION_COUNT;
+export function foundingView(
+  options: FoundingOptions,
+  count: number,
+  self: ViewMember,
+  cluster: string,
+  by: string,
+): ViewDocument {
   const baseEpoch = options.baseEpoch ?? 1;
   const partitions = Array.from(
     { length: count },

@@ -41,6 +41,7 @@ class Bench implements ViewStore {
         store: this,
         rules,
         plan,
+        partitionCount: 1,
       },
       {
         send: (node, { message }) => this.sent.push({ node, message }),
@@ -210,6 +211,19 @@ describe('member', () => {
     bench.heartbeatFrom('a', { cluster: 'ff'.repeat(16) });
     expect(bench.refused.map(({ code }) => code)).toEqual(['INCOMPATIBLE']);
     expect(bench.kindsSentTo('a')).toEqual([]);
+  });
+
+  it('refuses a view with another count of partitions', () => {
+    bench.install({
+      ...bench.view,
+      version: 8,
+      nextCopy: 100,
+      partitions: [samplePlacement(), samplePlacement({ ownerCopy: 2 })],
+    });
+    expect(bench.refused.map(({ message }) => message)).toEqual([
+      'INCOMPATIBLE: it has 2 partitions; this node was built for 1',
+    ]);
+    expect(bench.member.view?.version).toBe(7);
   });
 
   it('sends its view to a peer that is behind, at most once a heartbeat', () => {

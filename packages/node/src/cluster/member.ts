@@ -1,5 +1,5 @@
 import { assert, type Clock, type Random, type Timer } from '@larder/base';
-import { type LarderError, toLarderError } from '@larder/proto';
+import { type LarderError, PARTITION_COUNT, toLarderError } from '@larder/proto';
 import type { CopyEntries } from '../replication/copy-entries.js';
 import type { Envelope, PeerMessage } from '../replication/messages.js';
 import type { PendingBudget } from '../replication/pending-window.js';
@@ -42,6 +42,8 @@ export interface MemberOptions {
   readonly self: Omit<ViewMember, 'incarnation' | 'draining'>;
   /** For a node that may found the cluster when the store is empty. */
   readonly founding?: FoundingOptions | undefined;
+  /** Default 1,024; only simulations use fewer. */
+  readonly partitionCount?: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly store: ViewStore;
@@ -84,6 +86,7 @@ export class Member implements HoldingsHost {
   readonly pendingBudget: PendingBudget = { bytes: 0 };
   readonly chunkEntries: number;
   syncBytesLeft = 0;
+  readonly #partitionCount: number;
   readonly #keeper: ViewKeeper;
   readonly #probe: JoinProbe;
   readonly #reader: MessageReader;
@@ -100,6 +103,7 @@ export class Member implements HoldingsHost {
   #accuseSinceMs: number;
   #tickDue: Mark;
   #tickTimer: Timer;
+  readonly #unwatch: (() => void) | undefined;
   #retryTimer: Timer | undefined;
 
   constructor(
@@ -111,6 +115,7 @@ export class Member implements HoldingsHost {
     this.chunkEntries = options.chunkEntries ?? CHUNK_ENTRIES;
     this.time = new ElapsedTime(options.clock, this.rules.wallClockBound);
     this.leases = new PairLeases(this.time, this.rules.grantVersion);
+    this.#partitionCount = options.partitionCount ?? PARTITION_COUNT;
     this.#keeper = new ViewKeeper(options.store, options.clock, options.random, this.rules, this.#keeperHost());
     this.holdings = new Holdings(this);
     this.#probe = new JoinProbe(this);
@@ -118,6 +123,7 @@ export class Member implements HoldingsHost {
     this.#accuseSinceMs = this.nowMs();
     this.#tickDue = this.time.mark();
     this.#tickTimer = options.clock.after(0, this.#tick);
+    this.#unwatch = options.store.watch?.(() => this.readView());
   }
 
   get view(): ViewDocument | undefined {
@@ -180,6 +186,7 @@ export class Member implements HoldingsHost {
   stop(): void {
     this.#stopped = true;
     this.#keeper.stop();
+    this.#unwatch?.();
     this.#tickTimer.cancel();
     this.#retryTimer?.cancel();
     this.holdings.dropAll();
@@ -352,11 +359,12 @@ export class Member implements HoldingsHost {
   #found(): void {
     const { founding, random } = this.options;
     if (founding === undefined || !this.#keeper.storeIsEmpty) return;
-    this.#keeper.propose(foundingView(founding, this.self, randomHex(random, 4), this.#nonce()));
+    this.#keeper.propose(foundingView(founding, this.#partitionCount, this.self, randomHex(random, 4), this.#nonce()));
   }
 
   #keeperHost(): ViewKeeperHost {
     return {
+      partitionCount: this.#partitionCount,
       installed: (view, before) => this.#installed(view, before),
       proposalsChanged: () => {
         if (this.view !== undefined) this.holdings.configure(this.view);

@@ -34,3 +34,6 @@ const REASONS: Readonly<Record<ServeObstacle, string>> = {
 
 refusalOf.otherCluster = (theirs: string, own: string): LarderError =>
   new LarderError('INCOMPATIBLE', `it belongs to cluster ${theirs}; this node belongs to cluster ${own}`);
+
+refusalOf.otherPartitionCount = (theirs: number, own: number): LarderError =>
+  new LarderError('INCOMPATIBLE', `it has ${theirs} partitions; this node was built for ${own}`);

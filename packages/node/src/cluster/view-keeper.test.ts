@@ -35,6 +35,7 @@ describe('view keeper', () => {
   let refused: string[];
   const keeperWith = (rules = ALL_RULES): ViewKeeper => {
     const keeper = new ViewKeeper(store, clock, seededRandom(1), rules, {
+      partitionCount: 1,
       installed: () => {},
       proposalsChanged: () => {},
       won: () => {},

@@ -12,6 +12,8 @@ import type { CasOutcome, ViewReading, ViewStore } from './view-store/view-store
  * become the next. It reads one at a time and proposes one at a time, and believes a document only after it was checked.
  */
 export interface ViewKeeperHost {
+  /** Of any view that this node can live with. */
+  readonly partitionCount: number;
   installed(view: ViewDocument, before: ViewDocument | undefined): void;
   /** A proposal was made or settled: whose acknowledgements count may have changed. */
   proposalsChanged(): void;
@@ -106,6 +108,9 @@ export class ViewKeeper {
       const view = decodeView(document);
       if (this.view !== undefined && view.cluster !== this.view.cluster) {
         throw refusalOf.otherCluster(view.cluster, this.view.cluster);
+      }
+      if (view.partitions.length !== this.host.partitionCount) {
+        throw refusalOf.otherPartitionCount(view.partitions.length, this.host.partitionCount);
       }
       if (view.version > this.version) this.#install(view, document);
     } catch (error) {

@@ -44,4 +44,4 @@ export class Checkers {
   }
 }
 
-const SWEEP_MS = 7;
+const SWEEP_MS = 12;
