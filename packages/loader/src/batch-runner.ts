@@ -39,3 +39,6 @@ export class BatchRunner {
     this.#start();
   };
 }
+
+/** Bounds the copies that a statement makes of its keys and values; PostgreSQL takes at most 1 GiB in a message. */
+export const STATEMENT_BYTES_MAX = 16 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { Backoff, type Clock, type Random, type Timer } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
-import { BatchRunner } from './batch-runner.js';
+import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
 import type { DirtyKey } from './dirty-key.js';
 import { DirtyKeys } from './dirty-keys.js';
 import { EntryFlag, type EntryMemory, type EntryRef } from './entry-memory.js';
@@ -152,7 +152,7 @@ export class Flusher {
     if (firstDue !== undefined && !this.#retrying && !(queueIsDue && this.#retriedLast)) return this.#retry(firstDue);
     this.#retriedLast = false;
     if (!queueIsDue) return undefined;
-    const batch = this.#keys.takeQueued(this.#batchMax, BATCH_BYTES_MAX);
+    const batch = this.#keys.takeQueued(this.#batchMax, STATEMENT_BYTES_MAX);
     this.#owed = Math.max(0, this.#owed - batch.length);
     return this.#flush(batch);
   }
@@ -291,5 +291,3 @@ interface Flight {
 }
 
 const NO_VALUE = new Uint8Array(0);
-/** Bounds the copies that a statement makes of its values; PostgreSQL takes at most 1 GiB in a message. */
-const BATCH_BYTES_MAX = 16 * 1024 * 1024;

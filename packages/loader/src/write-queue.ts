@@ -1,6 +1,6 @@
 import { BoundedQueue, type Clock } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
-import { BatchRunner } from './batch-runner.js';
+import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
 import { sharedKey } from './key-text.js';
 import type { LoaderCounters } from './loader-statistics.js';
 import type { Origin } from './origins/origin.js';
@@ -121,11 +121,16 @@ export class WriteQueue {
     const { clock, policy } = this.options;
     const nowMs = clock.monotonicMs();
     const batch: PendingWrite[] = [];
-    while (batch.length < policy.batchMax) {
-      const write = queue.shift();
-      if (write === undefined) break;
-      if (write.deadlineMs >= nowMs) batch.push(write);
-      else this.#failed(write, this.#timeoutError());
+    let bytes = 0;
+    for (let write = queue.peek(); write !== undefined && batch.length < policy.batchMax; write = queue.peek()) {
+      if (batch.length > 0 && bytes + write.bytes > STATEMENT_BYTES_MAX) break;
+      queue.shift();
+      if (write.deadlineMs < nowMs) {
+        this.#failed(write, this.#timeoutError());
+        continue;
+      }
+      bytes += write.bytes;
+      batch.push(write);
     }
     return batch;
   }

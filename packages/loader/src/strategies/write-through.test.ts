@@ -111,6 +111,15 @@ describe('concurrent writes', () => {
     ]);
   });
 
+  test('of large values share a statement up to 16 MiB', async () => {
+    const rig = new Rig({ write: 'through' });
+    rig.origin.gated = false;
+    const large = 'v'.repeat(6 * 1024 * 1024);
+    const answers = Array.from({ length: 5 }, (_, key) => rig.set(`${key}`, large));
+    await Promise.all(answers.map((answer) => answer.told));
+    expect(rig.origin.calls.map(({ keys }) => keys)).toEqual([['0', '1'], ['2', '3'], ['4']]);
+  });
+
   test('to one key follow each other, and none is left out', async () => {
     const rig = new Rig({ write: 'through' });
     rig.origin.gated = false;
