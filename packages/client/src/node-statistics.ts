@@ -29,4 +29,6 @@ export interface CacheStatistics {
   readonly pendingWrites: number;
   readonly oldestPendingMs: number;
   readonly writeFailures: number;
+  /** Of the pending writes, those that the database refuses. */
+  readonly refusedRows: number;
 }

@@ -3,7 +3,6 @@ import {
   type ClientView,
   cacheService,
   LarderError,
-  OperationKind,
   PROTOCOL_VERSION,
   SESSION_OPERATIONS_MAX,
   SESSION_VALUE_BYTES_MAX,
@@ -11,16 +10,17 @@ import {
   toLarderError,
 } from '@larder/proto';
 import { encodeKey, keyScratch } from '../keys.js';
+import { answerCall, factsOf, isAnsweredByBulk } from './answer-call.js';
 import type { BulkFacts, Call, Carrier } from './call.js';
 import {
   closedError,
-  decodeError,
   lostError,
   nodeError,
   PENDING_BYTES_MAX,
   pendingBytesError,
   timeoutError,
 } from './call-errors.js';
+import { Deadlines } from './deadlines.js';
 import { Inbox, type InboxOwner } from './inbox.js';
 import { Outbox } from './outbox.js';
 import { Slots } from './slots.js';
@@ -48,15 +48,6 @@ const WAITING_CALLS_MAX = 1_000_000;
 /** How late a timeout may be noticed. */
 const SWEEP_PERIOD_MS = 20;
 const AWAIT_RETURN_MS = 5_000;
-/** Answers are overdue and the node has said nothing at all for so long: the connection is dead, whatever TCP thinks. */
-const SILENCE_MS_MAX = 5_000;
-/** How often overdue answers are looked for again. */
-const OVERDUE_PERIOD_MS = 500;
-/** An answer that is later than this will not come. Its slot cannot be used again while the stream lives. */
-const ABANDONED_MS = 10_000;
-/** So many abandoned slots are worth a new stream. */
-const ABANDONED_MAX = SESSION_OPERATIONS_MAX / 2;
-
 export interface SessionOptions {
   readonly clientName: string;
   readonly timeoutMs: number;
@@ -84,15 +75,13 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   readonly #waiting = new WaitingCalls(WAITING_CALLS_MAX);
   readonly #outbox = new Outbox(() => this.#sendWaiting());
   readonly #inbox = new Inbox(this);
+  readonly #deadlines: Deadlines;
   readonly #sweeper: Sweeper;
   /** Handles that this stream knows. */
   readonly #opened = new Set<number>();
   #isReady = false;
   #isRetired = false;
   #nowMs = 0;
-  #heardMs = 0;
-  /** When the next call is due, or earlier. */
-  #dueMs = Number.POSITIVE_INFINITY;
   /** Of values in slots and waiting. */
   #pendingBytes = 0;
 
@@ -107,6 +96,10 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     const { clock, random } = options;
     const { path } = cacheService.Session!;
     this.#link = new StreamLink({ node, address, path, clock, random, isGreeted: true }, this);
+    this.#deadlines = new Deadlines(this.#slots, this.#waiting, {
+      unanswered: (call) => call.reject(timeoutError(call, node, call.timeoutMs || options.timeoutMs)),
+      unsent: (call) => this.#leaveUnsent(call),
+    });
     this.#sweeper = new Sweeper(clock, SWEEP_PERIOD_MS, (nowMs) => this.#sweep(nowMs));
   }
 
@@ -130,7 +123,7 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     if (call.deadlineMs === 0) call.deadlineMs = this.#nowMs + (timeoutMs || this.options.timeoutMs);
     else timeoutMs = this.#leftMs(call);
     if (!this.#sweeper.isRunning) this.#sweeper.start();
-    if (call.deadlineMs < this.#dueMs) this.#dueMs = call.deadlineMs;
+    this.#deadlines.watch(call);
     if (call.value !== undefined && !this.#admitValue(call, call.value.length)) return;
     if (this.#isReady && this.#waiting.length === 0 && !this.#outbox.isFull && !isLarge(call)) {
       const slot = this.#slots.take(call);
@@ -177,7 +170,7 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   }
 
   received(frame: Buffer): void {
-    this.#heardMs = this.options.clock.monotonicMs();
+    this.#deadlines.heardMs = this.options.clock.monotonicMs();
     this.#inbox.receive(frame);
   }
 
@@ -211,7 +204,7 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     if (call.value !== undefined) this.#pendingBytes -= call.value.length;
     if (call.settled) return;
     if (reader.failure !== undefined) this.events.callFailed(call, nodeError(call, reader.failure, this.node));
-    else if (reader.bulkBytes > 0 && isRead(call)) this.sendBulk(call, factsOf(reader));
+    else if (isAnsweredByBulk(call, reader)) this.sendBulk(call, factsOf(reader));
     else answerCall(call, reader);
   }
 
@@ -337,76 +330,27 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     if (this.#slots.used === 0 && this.#waiting.length === 0) this.close();
   }
 
-  /** Times out what is due; gives the stream up when the node has gone silent. */
   #sweep(nowMs: number): boolean {
     this.#nowMs = nowMs;
-    if (nowMs >= this.#dueMs) this.#expire(nowMs);
+    const fault = this.#deadlines.sweep(nowMs);
+    if (fault !== undefined) {
+      const message = `node ${this.node} at ${this.address} ${fault}`;
+      this.#link.lose(new LarderError('UNAVAILABLE', message, { node: this.node }));
+    }
     return this.#slots.used + this.#waiting.length > 0;
   }
 
-  #expire(nowMs: number): void {
-    let overdue = 0;
-    let abandoned = 0;
-    let dueMs = Number.POSITIVE_INFINITY;
-    this.#slots.forEach((call) => {
-      if (call.deadlineMs > nowMs) {
-        dueMs = Math.min(dueMs, call.deadlineMs);
-        return;
-      }
-      overdue++;
-      if (call.deadlineMs + ABANDONED_MS <= nowMs) abandoned++;
-      if (!call.settled) call.reject(timeoutError(call, this.node, call.timeoutMs || this.options.timeoutMs));
-    });
-    this.#waiting.removeIf((call) => {
-      if (!call.settled && call.deadlineMs > nowMs) {
-        dueMs = Math.min(dueMs, call.deadlineMs);
-        return false;
-      }
-      this.#forgetValue(call);
-      if (!call.settled) call.reject(this.#waitedTooLong(call));
-      return true;
-    });
-    this.#dueMs = overdue > 0 ? Math.min(dueMs, nowMs + OVERDUE_PERIOD_MS) : dueMs;
-    if (overdue > 0) this.#giveUpIfDead(nowMs, abandoned);
-  }
-
-  #giveUpIfDead(nowMs: number, abandoned: number): void {
-    const silentMs = nowMs - this.#heardMs;
-    if (silentMs <= SILENCE_MS_MAX && abandoned <= ABANDONED_MAX) return;
-    const what =
-      abandoned > ABANDONED_MAX ? `owes ${abandoned} answers` : `has been silent for ${Math.round(silentMs)} ms`;
-    this.#link.lose(
-      new LarderError('UNAVAILABLE', `node ${this.node} at ${this.address} ${what}`, { node: this.node }),
+  /** It was given up, or its time is up, before it could be sent. */
+  #leaveUnsent(call: Call): void {
+    this.#forgetValue(call);
+    if (call.settled) return;
+    const isAway = this.#link.lastError !== undefined;
+    call.reject(
+      isAway ? this.#unreachable(call) : timeoutError(call, this.node, call.timeoutMs || this.options.timeoutMs),
     );
-  }
-
-  #waitedTooLong(call: Call): LarderError {
-    if (this.#link.lastError !== undefined) return this.#unreachable(call);
-    return timeoutError(call, this.node, call.timeoutMs || this.options.timeoutMs);
   }
 }
 
 function isLarge(call: Call): boolean {
   return call.value !== undefined && call.value.length > SESSION_VALUE_BYTES_MAX;
-}
-
-function isRead(call: Call): boolean {
-  return call.kind === OperationKind.get || call.kind === OperationKind.entry;
-}
-
-/** Settles the call with the success reply that the reader stands at. */
-function answerCall(call: Call, reader: SessionResponseReader): void {
-  let value: unknown;
-  try {
-    value = call.answer.read(reader, call);
-  } catch (error) {
-    call.reject(decodeError(call, error));
-    return;
-  }
-  call.resolve(value);
-}
-
-function factsOf(reader: SessionResponseReader): BulkFacts {
-  const { epoch, seq, ttlMs, stale, copies } = reader;
-  return { epoch, seq, ttlMs, stale, copies };
 }
