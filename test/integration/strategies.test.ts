@@ -166,6 +166,9 @@ describe('write-behind', () => {
       .poll(() => rows(`SELECT count(*) FROM scores WHERE player LIKE 'player %'`), { timeout: 10_000 })
       .toEqual([{ count: '199' }]);
     expect(await count('scores', 'pendingWrites')).toBe(1);
+    await expect.poll(() => count('scores', 'refusedRows')).toBe(1);
+    const log = cluster.nodes.flatMap((node) => node.log.filter((line) => line.includes('"event":"origin-failed"')));
+    expect(log.some((line) => line.includes('"cache":"scores"') && line.includes('scores_points_check'))).toBe(true);
     await scores.set('player 77', { points: '1' });
     await expect.poll(() => count('scores', 'pendingWrites'), { timeout: 10_000 }).toBe(0);
   });

@@ -46,7 +46,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { id, listen, nodes, config, clock = systemClock, random = systemRandom } = options;
   const log = options.log ?? createLog(id, config.logLevel);
   const storage = openStorage(config, clock, random);
-  const origins = await openOrigins(config, clock);
+  const origins = await openOrigins(config, clock, log);
   const stopSweeping = startSweeping(storage, clock);
   const view = staticView(id, nodes);
   const caches = openCaches(config, storage, origins, clock, random);

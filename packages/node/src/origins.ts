@@ -4,6 +4,8 @@ import { LarderError } from '@larder/proto';
 import { configError } from './config/problems.js';
 import type { ResolvedNodeConfig } from './config.js';
 import { ExitCode, startFault } from './exit-code.js';
+import type { Log } from './log.js';
+import { LoggedOrigin } from './logged-origin.js';
 
 /** The databases of a node and what its caches need of them. */
 export interface Origins {
@@ -20,12 +22,15 @@ const RETRY_MS = 200;
  * `connectTimeout` has passed. Throws, with nothing left open, CONFIG (all faults of all tables in one) or
  * ORIGIN_UNAVAILABLE, each with its exit code.
  */
-export async function openOrigins(config: ResolvedNodeConfig, clock: Clock): Promise<Origins> {
+export async function openOrigins(config: ResolvedNodeConfig, clock: Clock, log: Log): Promise<Origins> {
   const databases = new Map([...config.databases].map(([name, options]) => [name, new PostgresDatabase(options)]));
   const deadlineMs = clock.monotonicMs() + longestConnectMs([...config.databases.values()]);
   const names = [...config.caches.keys()];
   const attempts = await Promise.allSettled(
-    names.map((name) => openOrigin(config, name, databases, clock, deadlineMs)),
+    names.map(async (name) => {
+      const origin = await openOrigin(config, name, databases, clock, deadlineMs);
+      return origin && new LoggedOrigin(origin, name, clock, log);
+    }),
   );
   const faults = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason as unknown] : []));
   if (faults.length > 0) {
