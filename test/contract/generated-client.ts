@@ -41,6 +41,20 @@ export class GeneratedClient {
     });
   }
 
+  /** What grpc.health.v1.Health says of a service, '' for the whole node. */
+  async health(service: string): Promise<'SERVING' | 'NOT_SERVING'> {
+    // HealthCheckRequest has the name in field 1, HealthCheckResponse the status: 1 SERVING, 2 NOT_SERVING.
+    const request = Buffer.concat([Buffer.from([0x0a, service.length]), Buffer.from(service)]);
+    const same = (bytes: Buffer): Buffer => bytes;
+    const response = await new Promise<Buffer>((resolve, reject) => {
+      this.#client.makeUnaryRequest('/grpc.health.v1.Health/Check', same, same, request, (error, bytes) => {
+        if (error) reject(error);
+        else resolve(bytes as Buffer);
+      });
+    });
+    return response[1] === 1 ? 'SERVING' : 'NOT_SERVING';
+  }
+
   open(method: 'Session' | 'Bulk'): Conversation {
     const { path, requestSerialize, responseDeserialize } = methodNamed(method);
     const stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);

@@ -187,6 +187,7 @@ test('a node that stops refuses new operations as not applied', async () => {
   expect(reply.replies[0]).toMatchObject({ id: 7, failure: errorToFailure(refused) });
   const ending = await failure(each.call('Get', { cache: 'people', key: Buffer.from('x') }));
   expect(ending).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied' });
+  expect(await each.health('')).toBe('NOT_SERVING');
   // What had begun is finished.
   expect((await bulk.ask({ transfer: 1, chunk: Buffer.from('b') })).reply).toMatchObject({ failure: null });
   expect(await closing).toEqual({ pendingWrites: 0, unfinished: 0 });

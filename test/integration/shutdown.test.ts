@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import {
   type Cluster,
   type FreshDatabase,
+  freePorts,
   freshDatabase,
   type NodeProcess,
   type Postgres,
@@ -139,6 +143,23 @@ test('a client that holds its streams open does not hold the node up', async () 
   await bulk.ask({ transfer: 1 });
   expect(await node.stop()).toEqual({ code: 0, signal: null });
   await expect(session.next()).rejects.toThrow();
+  client.close();
+});
+
+test('a node whose log nobody reads any more goes on, and stops in order', async () => {
+  const { node, client } = await startOne({ caches: { visits: LAZY } });
+  const main = fileURLToPath(new URL('../../packages/node/dist/main.js', import.meta.url));
+  const address = `127.0.0.1:${(await freePorts(1))[0]}`;
+  const flags = ['--config', node.options.configPath, '--id', 'n1', '--listen', address];
+  const child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'ignore'] });
+  await once(child.stdout, 'data');
+  child.stdout.destroy();
+  const other = new GeneratedClient(address);
+  await recordVisits(other);
+  other.close();
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  expect((await holder.query('SELECT * FROM visits')).rowCount).toBe(VISITS);
   client.close();
 });
 
