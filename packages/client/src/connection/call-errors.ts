@@ -11,10 +11,14 @@ export function closedError(call: Call): LarderError {
   return new LarderError('CLOSED', 'the client was closed', { outcome: call.outcomeIfLost });
 }
 
-/** The connection of the call broke, or there is none. What the caller can act on is the same: UNAVAILABLE. */
+/**
+ * The connection of the call broke, or there is none: UNAVAILABLE, unless the node would not have the session at all and
+ * said why. BUSY promises that nothing was applied, so it is for calls that were never sent.
+ */
 export function lostError(call: Call, cause: LarderError, node: string): LarderError {
-  const code = cause.code === 'INCOMPATIBLE' || cause.code === 'BUSY' ? cause.code : 'UNAVAILABLE';
-  return new LarderError(code, cause.reason, { outcome: call.outcomeIfLost, node, cause });
+  const outcome = call.outcomeIfLost;
+  const isRefusal = cause.code === 'INCOMPATIBLE' || (cause.code === 'BUSY' && outcome !== 'unknown');
+  return new LarderError(isRefusal ? cause.code : 'UNAVAILABLE', cause.reason, { outcome, node, cause });
 }
 
 export function timeoutError(call: Call, node: string, timeoutMs: number): LarderError {
