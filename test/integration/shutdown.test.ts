@@ -112,6 +112,31 @@ test('a read that waits for the database is answered before the node ends', asyn
   client.close();
 });
 
+test('a read that the database never answers is cut off after drainTimeout, and counted', async () => {
+  const { node, client } = await startOne({ drainTimeout: 300, caches: { visits: { origin } } });
+  await holder.query('BEGIN; LOCK TABLE visits IN ACCESS EXCLUSIVE MODE');
+  const answer = client.call('Get', { cache: 'visits', key: Buffer.from('1') }).catch((error: Error) => error);
+  await waitForBlocked(1);
+  expect(await node.stop()).toEqual({ code: 1, signal: null });
+  expect(logged(node, 'stopped')).toMatchObject({ pendingWrites: 0, unfinished: 1 });
+  expect(await answer).toBeInstanceOf(Error);
+  await holder.query('ROLLBACK');
+  client.close();
+});
+
+test('an operator’s flush brings pending writes to the database, and says how many its deadline left', async () => {
+  const { client } = await startOne({ caches: { visits: LAZY } });
+  await recordVisits(client);
+  await holder.query('BEGIN; LOCK TABLE visits IN ACCESS EXCLUSIVE MODE');
+  const late = await client.call('Flush', {}, 300).catch((error: Error) => error);
+  if (late instanceof Error) expect(late.message).toContain('DEADLINE_EXCEEDED');
+  else expect(late).toEqual({ pendingWrites: VISITS });
+  await holder.query('ROLLBACK');
+  expect(await client.call('Flush', {}, 10_000)).toEqual({ pendingWrites: 0 });
+  expect((await holder.query('SELECT * FROM visits')).rowCount).toBe(VISITS);
+  client.close();
+});
+
 test('a database that is gone: the node gives up after its drainTimeout and says what is lost', async () => {
   const { node, client } = await startOne({ drainTimeout: 400, caches: { visits: LAZY } });
   await recordVisits(client);

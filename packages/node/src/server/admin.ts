@@ -15,6 +15,8 @@ export interface AdminOptions {
 
 /** Waiting time of a flush whose call has no deadline. */
 const FLUSH_TIMEOUT_MS = 30_000;
+/** Kept of a flush's deadline, so that the answer comes before it. A guess. */
+const ANSWER_MS = 100;
 
 export function adminHandlers(options: AdminOptions) {
   const { context, storage, clock, sessionCount } = options;
@@ -32,7 +34,8 @@ export function adminHandlers(options: AdminOptions) {
     },
     Flush(call: ServerUnaryCall<object, object>, callback: sendUnaryData<{ pendingWrites: number }>): void {
       const deadline = Number(call.getDeadline());
-      const timeoutMs = Number.isFinite(deadline) ? Math.max(0, deadline - clock.wallMs()) : FLUSH_TIMEOUT_MS;
+      const leftMs = deadline - clock.wallMs();
+      const timeoutMs = Number.isFinite(leftMs) ? Math.max(leftMs / 2, leftMs - ANSWER_MS) : FLUSH_TIMEOUT_MS;
       drainAll(context.caches.all, timeoutMs).then(
         (pendingWrites) => callback(null, { pendingWrites }),
         (error) => callback(toStatus(toLarderError(error))),
