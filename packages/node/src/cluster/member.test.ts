@@ -186,18 +186,46 @@ describe('member', () => {
   });
 
   it('takes records only from the owner, of the epoch, and for the copy that the view names', () => {
-    bench = successorBench();
-    const replicate = { kind: 'replicate', partition: 0, epoch: 6, copy: 3, records: [] } as const;
-    const acknowledgements = (): number => bench.kindsSentTo('a').filter((kind) => kind === 'acknowledge').length;
-    bench.receive('a', replicate);
-    expect(acknowledgements()).toBe(1);
-    bench.receive('a', { ...replicate, epoch: 7 });
-    bench.receive('a', { ...replicate, copy: 4 });
-    bench.receive('a', { ...replicate, partition: 9 });
-    bench.receive('c', replicate);
-    bench.receive('a', replicate, { incarnation: 'ab'.repeat(16) });
-    expect(acknowledgements()).toBe(1);
-    expect(bench.kindsSentTo('c')).not.toContain('acknowledge');
+    for (const epochCheck of [true, false]) {
+      bench = successorBench({ ...ALL_RULES, epochCheck });
+      const replicate = { kind: 'replicate', partition: 0, epoch: 6, copy: 3, records: [] } as const;
+      const acknowledgedTo = (node: string): number =>
+        bench.kindsSentTo(node).filter((kind) => kind === 'acknowledge').length;
+      bench.receive('a', replicate);
+      bench.receive('a', { ...replicate, copy: 4 });
+      bench.receive('a', { ...replicate, partition: 9 });
+      bench.receive('a', replicate, { incarnation: 'ab'.repeat(16) });
+      expect(acknowledgedTo('a')).toBe(1);
+      bench.receive('a', { ...replicate, epoch: 7 });
+      bench.receive('c', replicate);
+      expect(acknowledgedTo('a')).toBe(epochCheck ? 1 : 2);
+      expect(acknowledgedTo('c')).toBe(epochCheck ? 0 : 1);
+    }
+  });
+
+  it('needs the lease of a successor that it has proposed, for as long as that may have come about', () => {
+    for (const union of [true, false]) {
+      bench = new Bench({ owner: 'b', learner: 'c', learnerCopy: 3 }, { ...ALL_RULES, union });
+      bench.confirm();
+      bench.clock.advance(60);
+      bench.member.flush();
+      const sync = bench.sent.map(({ message }) => message).find((message) => message.kind === 'sync')!;
+      const answer = {
+        kind: 'sync-acknowledge',
+        partition: 0,
+        copy: 3,
+        attempt: sync.attempt,
+        chunk: 0,
+        seq: 0,
+      } as const;
+      bench.receive('c', answer);
+      bench.clock.advance(1);
+      expect(bench.proposals).toHaveLength(1);
+      bench.proposals[0]!('unknown');
+      expect(bench.member.obstacle(0)).toBe(union ? 'pair-lease' : undefined);
+      bench.receive('c', { kind: 'grant', ...bench.member.time.mark() });
+      expect(bench.member.serves(0)).toBe(true);
+    }
   });
 
   it('grants no lease to an incarnation that the view does not list', () => {
@@ -252,14 +280,63 @@ describe('member', () => {
   });
 
   it('accuses nobody in a turn that comes late', () => {
-    bench = successorBench();
-    bench.clock.advance(200);
-    bench.proposals = [];
-    bench.clock.jumpedMs = 60_000;
-    bench.clock.advance(900);
-    expect(bench.proposals).toHaveLength(0);
-    bench.clock.advance(400);
-    expect(bench.proposals).toHaveLength(1);
+    for (const lateTimerAmnesty of [true, false]) {
+      bench = successorBench({ ...ALL_RULES, lateTimerAmnesty });
+      bench.clock.advance(1_000);
+      expect(bench.proposals).toHaveLength(0);
+      bench.clock.jumpedMs = 60_000;
+      bench.clock.advance(100);
+      expect(bench.proposals).toHaveLength(lateTimerAmnesty ? 0 : 1);
+      bench.clock.advance(1_050);
+      expect(bench.proposals).toHaveLength(1);
+    }
+  });
+
+  it('survives whatever listed nodes may send, and serves on', () => {
+    const random = seededRandom(3);
+    const number = (): number => [0, 1, 2, 3, 5, 6, 7, 8, 99, -1, 2 ** 40][random.integer(11)]!;
+    const kinds = [
+      'heartbeat',
+      'grant',
+      'replicate',
+      'acknowledge',
+      'sync',
+      'sync-acknowledge',
+      'clean',
+      'probe',
+      'probed',
+    ];
+    const anything = (): PeerMessage =>
+      ({
+        kind: kinds[random.integer(kinds.length)],
+        monotonicMs: number(),
+        wallMs: number(),
+        partition: number(),
+        epoch: number(),
+        copy: number(),
+        seq: number(),
+        attempt: number(),
+        chunk: number(),
+        last: random.next() < 0.5,
+        baseSeq: number(),
+        records: [],
+        entries: [],
+        requests: [],
+        cache: number(),
+        key: Buffer.from('k'),
+        version: { epoch: number(), seq: number() },
+      }) as unknown as PeerMessage;
+    for (const placement of [
+      { owner: 'b', learner: 'c', learnerCopy: 3 },
+      { owner: 'a', learner: 'b', learnerCopy: 3 },
+    ]) {
+      bench = new Bench(placement);
+      bench.confirm();
+      for (let count = 0; count < 3_000; count++) {
+        bench.receive(random.next() < 0.5 ? 'a' : 'c', anything(), { viewVersion: number() });
+      }
+      expect(bench.member.serves(0)).toBe(placement.owner === 'b');
+    }
   });
 
   it('names the owner to who comes to the wrong node', () => {

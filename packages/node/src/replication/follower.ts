@@ -1,3 +1,4 @@
+import { assert } from '@larder/base';
 import type { CopyEntries } from './copy-entries.js';
 import type { PeerMessage } from './messages.js';
 import type { PendingWindow } from './pending-window.js';
@@ -87,6 +88,11 @@ export class Follower {
 
   get inAckSet(): boolean {
     return this.successor || this.proposed || this.synced;
+  }
+
+  /** It is being filled: live records go to it as they come, but nobody waits for it yet. */
+  get syncing(): boolean {
+    return this.#sync !== undefined;
   }
 
   acknowledged(seq: number): void {
@@ -237,7 +243,8 @@ export class Follower {
   }
 
   #nextBatch(): ReplicatedRecord[] {
-    const { window, host } = this.of;
+    const { window, host, committedSeq } = this.of;
+    assert(this.sentSeq >= committedSeq, 'a record was committed before it was sent');
     if (this.sentSeq === this.ackedSeq) this.#recordsMovedMs = host.nowMs();
     const records: ReplicatedRecord[] = [];
     let bytes = 0;

@@ -112,6 +112,20 @@ describe('replicator', () => {
     expect(sink.told).toEqual(['1: 5.11 on 2', '2: 5.12 on 2']);
   });
 
+  it('does not make writes wait for a learner that is being filled, but sends them to it first', () => {
+    replicator.configure(5, undefined, C, []);
+    write('a', 'a1', 1);
+    replicator.tick(400, 700);
+    expect(sink.told).toEqual(['1: 5.11 on 1']);
+    replicator.flush();
+    write('a', 'a2', 2);
+    replicator.tick(400, 700);
+    expect(sink.told).toEqual(['1: 5.11 on 1']);
+    replicator.flush();
+    expect(sink.told).toEqual(['1: 5.11 on 1', '2: 5.12 on 1']);
+    expect(seqsSentTo('c')).toEqual([12]);
+  });
+
   it('believes no acknowledgement of what it has not sent, nor of a copy that it does not feed', () => {
     replicator.configure(5, B, undefined, []);
     write('k', 'v', 1);

@@ -199,6 +199,7 @@ export class Replicator implements FollowedPartition {
   flush(): void {
     this.#flushWanted = false;
     for (const follower of this.followers) follower.flush();
+    this.commit();
   }
 
   /** The stream to a node was opened anew. */
@@ -247,13 +248,12 @@ export class Replicator implements FollowedPartition {
     let acked = Number.POSITIVE_INFINITY;
     let copies = 1;
     for (const follower of this.followers) {
-      if (!follower.inAckSet) continue;
-      copies++;
-      acked = Math.min(acked, follower.ackedSeq);
+      if (follower.inAckSet) copies++;
+      if (follower.inAckSet) acked = Math.min(acked, follower.ackedSeq);
+      else if (follower.syncing) acked = Math.min(acked, follower.sentSeq);
     }
-    if (copies < host.copiesMin) return this.committedSeq;
-    if (copies > 1) return acked;
-    return host.serves(this.partition) ? this.window.nextSeq - 1 : this.committedSeq;
+    if (copies < host.copiesMin || (copies === 1 && !host.serves(this.partition))) return this.committedSeq;
+    return Math.min(acked, this.window.nextSeq - 1);
   }
 
   /** A learner that holds writes up leaves the ack set and begins again, unless it may be the successor already. */
