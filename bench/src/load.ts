@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { cpuPerOperation } from './database/cpu-times.js';
 import { type DatabaseSetup, machine, setUpDatabase } from './database/database-setup.js';
 import { type CallersPlan, type CallersResult, rounded, runCallers, shuffledIds } from './database/run-callers.js';
 import { COLUMNS, TABLE, type Thing } from './database/things-table.js';
@@ -32,8 +33,8 @@ export async function run(argv: string[]): Promise<object> {
   const setup = await setUpDatabase({ nodes, rows, durable: true, caches });
   try {
     const ids = shuffledIds(rows);
-    const plainPg = await measurePg(setup.url, plan, ids, undefined);
-    const preparedPg = await measurePg(setup.url, plan, ids, 'thing');
+    const plainPg = await measurePg(setup, plan, ids, undefined);
+    const preparedPg = await measurePg(setup, plan, ids, 'thing');
     const larder = await measureLarder(setup, plan, ids);
     return {
       bench: 'load',
@@ -53,6 +54,8 @@ interface Loads {
   readonly loadsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Microseconds of CPU time for one load, of all processes. */
+  readonly cpuUs: object | null;
 }
 
 async function measureLarder(
@@ -62,25 +65,33 @@ async function measureLarder(
 ): Promise<Loads & { readonly keysPerStatement: number }> {
   const cache = setup.larder.cache<Thing>(CACHE);
   const before = await setup.statistics(CACHE);
+  const cpuBefore = setup.cpuTimes();
   const result = await runCallers(plan, async (index) => {
     const id = idAt(ids, index);
     check(id, await cache.get(id));
   });
+  const cpuUs = cpuPerOperation(cpuBefore, setup.cpuTimes(), result.calls);
   const after = await setup.statistics(CACHE);
   const loads = after.loads - before.loads;
   if (loads < result.calls * (1 - HIT_SHARE_MAX)) {
     throw new Error(`${result.calls} gets were only ${loads} loads: the keys were not cold; use more --rows`);
   }
   return {
-    ...loadsOf('larder', result),
+    ...loadsOf('larder', result, cpuUs),
     keysPerStatement: rounded(loads / (after.readStatements - before.readStatements)),
   };
 }
 
-async function measurePg(url: string, plan: CallersPlan, ids: Uint32Array, name: string | undefined): Promise<Loads> {
-  const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE });
+async function measurePg(
+  setup: DatabaseSetup,
+  plan: CallersPlan,
+  ids: Uint32Array,
+  name: string | undefined,
+): Promise<Loads> {
+  const pool = new pg.Pool({ connectionString: setup.url, max: POOL_SIZE });
   const text = `SELECT ${COLUMNS.join(', ')} FROM ${TABLE} WHERE id = $1`;
   try {
+    const cpuBefore = setup.cpuTimes();
     const result = await runCallers(plan, async (index) => {
       const id = idAt(ids, index);
       const { rows } = await pool.query<Thing>(
@@ -88,7 +99,8 @@ async function measurePg(url: string, plan: CallersPlan, ids: Uint32Array, name:
       );
       check(id, rows[0]);
     });
-    return loadsOf(name === undefined ? 'plain pg' : 'prepared pg', result);
+    const cpuUs = cpuPerOperation(cpuBefore, setup.cpuTimes(), result.calls);
+    return loadsOf(name === undefined ? 'plain pg' : 'prepared pg', result, cpuUs);
   } finally {
     await pool.end();
   }
@@ -102,7 +114,9 @@ function check(id: number, thing: Thing | undefined): void {
   if (thing?.name !== `Place number ${id}`) throw new Error(`row ${id} came back as ${JSON.stringify(thing)}`);
 }
 
-function loadsOf(who: string, { perSecond, p50Ms, p99Ms }: CallersResult): Loads {
-  process.stderr.write(`load: ${who} ${perSecond} loads/s, p50 ${p50Ms} ms, p99 ${p99Ms} ms\n`);
-  return { loadsPerSecond: perSecond, p50Ms, p99Ms };
+function loadsOf(who: string, { perSecond, p50Ms, p99Ms }: CallersResult, cpuUs: object | null): Loads {
+  process.stderr.write(
+    `load: ${who} ${perSecond} loads/s, p50 ${p50Ms} ms, p99 ${p99Ms} ms, CPU us a load ${JSON.stringify(cpuUs)}\n`,
+  );
+  return { loadsPerSecond: perSecond, p50Ms, p99Ms, cpuUs };
 }

@@ -1,5 +1,6 @@
 import type { Cache } from '@larder/client';
 import pg from 'pg';
+import { cpuPerOperation } from './database/cpu-times.js';
 import { type DatabaseSetup, machine, setUpDatabase } from './database/database-setup.js';
 import { type CallersPlan, type CallersResult, rounded, runCallers, shuffledIds } from './database/run-callers.js';
 import { changedThing, countChanged, fillThings, TABLE, type Thing } from './database/things-table.js';
@@ -62,13 +63,15 @@ export async function run(argv: string[]): Promise<object> {
 async function measurePlain(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32Array) {
   const pool = new pg.Pool({ connectionString: setup.url, max: POOL_SIZE });
   try {
+    const cpuBefore = setup.cpuTimes();
     const result = await runCallers(plan, async (index) => {
       const id = idAt(ids, index);
       await pool.query(UPSERT, [id, ...Object.values(changedThing(id, 'plain'))]);
     });
+    const cpuUs = cpuPerOperation(cpuBefore, setup.cpuTimes(), result.calls);
     await verify(setup, 'plain', result.calls, ids.length);
-    report('plain pg', result, 'upserts/s');
-    return { upsertsPerSecond: result.perSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms };
+    report('plain pg', result, 'upserts/s', cpuUs);
+    return { upsertsPerSecond: result.perSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms, cpuUs };
   } finally {
     await pool.end();
   }
@@ -77,18 +80,21 @@ async function measurePlain(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32
 async function measureThrough(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32Array) {
   await fillThings(setup.url, ids.length);
   const before = await setup.statistics('through');
+  const cpuBefore = setup.cpuTimes();
   const result = await runCallers(plan, setter(setup.larder.cache<Thing>('through'), ids, 'through'));
+  const cpuUs = cpuPerOperation(cpuBefore, setup.cpuTimes(), result.calls);
   await verify(setup, 'through', result.calls, ids.length);
   const after = await setup.statistics('through');
-  report('write-through', result, 'acknowledged/s');
+  report('write-through', result, 'acknowledged/s', cpuUs);
   const rowsPerStatement = rounded(
     (after.rowsWritten - before.rowsWritten) / (after.writeStatements - before.writeStatements),
   );
-  return { ackedPerSecond: result.perSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms, rowsPerStatement };
+  return { ackedPerSecond: result.perSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms, rowsPerStatement, cpuUs };
 }
 
 async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32Array) {
   await fillThings(setup.url, ids.length);
+  const cpuBefore = setup.cpuTimes();
   const startMs = performance.now();
   const once = { ...plan, warmUpMs: 0, callsMax: ids.length };
   const result = await runCallers(once, setter(setup.larder.cache<Thing>('behind'), ids, 'behind'));
@@ -98,9 +104,10 @@ async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint3
     ({ pendingWrites } = await setup.statistics('behind'));
   }
   const drainedRowsPerSecond = Math.round((result.calls / (performance.now() - startMs)) * 1000);
+  const cpuUs = cpuPerOperation(cpuBefore, setup.cpuTimes(), result.calls);
   await verify(setup, 'behind', result.calls, ids.length);
   const { rowsWritten, writeStatements } = await setup.statistics('behind');
-  report('write-behind', result, 'acknowledged/s');
+  report('write-behind', result, 'acknowledged/s', cpuUs);
   process.stderr.write(`writes: write-behind ${drainedRowsPerSecond} rows/s reached the table\n`);
   return {
     ackedPerSecond: result.perSecond,
@@ -108,6 +115,7 @@ async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint3
     p50Ms: result.p50Ms,
     p99Ms: result.p99Ms,
     rowsPerStatement: rounded(rowsWritten / writeStatements),
+    cpuUs,
   };
 }
 
@@ -130,6 +138,8 @@ function idAt(ids: Uint32Array, index: number): number {
   return ids[index % ids.length] as number;
 }
 
-function report(who: string, { perSecond, p50Ms, p99Ms }: CallersResult, unit: string): void {
-  process.stderr.write(`writes: ${who} ${perSecond} ${unit}, p50 ${p50Ms} ms, p99 ${p99Ms} ms\n`);
+function report(who: string, { perSecond, p50Ms, p99Ms }: CallersResult, unit: string, cpuUs: object | null): void {
+  process.stderr.write(
+    `writes: ${who} ${perSecond} ${unit}, p50 ${p50Ms} ms, p99 ${p99Ms} ms, CPU us a row ${JSON.stringify(cpuUs)}\n`,
+  );
 }

@@ -1,11 +1,13 @@
 import { cpus, loadavg } from 'node:os';
 import { type CacheStatistics, connect, type Larder } from '@larder/client';
 import { type Cluster, type Postgres, startCluster, startPostgres } from '@larder/test-kit';
+import { type CpuTimes, cpuTimes } from './cpu-times.js';
 import { fillThings, TABLE } from './things-table.js';
 
 export interface DatabaseSetup {
   readonly url: string;
   readonly larder: Larder;
+  cpuTimes(): CpuTimes | undefined;
   /** Of the cache, summed over the nodes. */
   statistics(cache: string): Promise<CacheStatistics>;
   stop(): Promise<void>;
@@ -31,9 +33,11 @@ export async function setUpDatabase(options: DatabaseSetupOptions): Promise<Data
     await fillThings(postgres.url, options.rows);
     cluster = await startCluster({ nodes: options.nodes, config: configOf(postgres, options.caches) });
     const larder = await connect({ endpoints: cluster.endpoints, timeout: '30s' });
+    const nodePids = cluster.nodes.map(({ pid }) => pid);
     return {
       url: postgres.url,
       larder,
+      cpuTimes: () => cpuTimes(nodePids, postgres.pid),
       statistics: (cache) => sumStatistics(larder, cache),
       stop: () => stop(larder, cluster, postgres),
     };
