@@ -16,7 +16,7 @@ describe('simulation', () => {
     expect(second.story).toEqual(first.story);
   });
 
-  it.each(seeds.seeds)('passes seed $seed, which once found $found', ({ seed }) => {
+  it.each(seeds.seeds)('passes seed $seed, which watches $watches', ({ seed }) => {
     expect(simulate(randomOptions(seed)).failure).toBeUndefined();
   });
 

@@ -292,6 +292,19 @@ describe('member', () => {
     }
   });
 
+  it('accuses nobody before the late turn has come either', () => {
+    for (const lateTimerAmnesty of [true, false]) {
+      bench = successorBench({ ...ALL_RULES, lateTimerAmnesty });
+      bench.clock.advance(10);
+      bench.heartbeatFrom('a');
+      bench.clock.advance(1_051);
+      bench.clock.jumpedMs = 60_000;
+      bench.change((draft) => draft.setLearner(0, 'c'));
+      bench.clock.advance(1);
+      expect(bench.proposals).toHaveLength(lateTimerAmnesty ? 0 : 1);
+    }
+  });
+
   it('survives whatever listed nodes may send, and serves on', () => {
     const random = seededRandom(3);
     const number = (): number => [0, 1, 2, 3, 5, 6, 7, 8, 99, -1, 2 ** 40][random.integer(11)]!;

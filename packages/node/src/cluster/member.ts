@@ -268,17 +268,22 @@ export class Member implements HoldingsHost {
   }
 
   readonly #tick = (): void => {
-    const late = this.time.held(this.#tickDue) > LATE_MS;
+    const late = this.#isLate();
     const periodMs = this.timers.heartbeatMs / TICKS_PER_HEARTBEAT;
     this.#tickTimer = this.options.clock.after(periodMs, this.#tick);
     const now = this.time.mark();
     this.#tickDue = { monotonicMs: now.monotonicMs + periodMs, wallMs: now.wallMs + periodMs };
-    if (late && this.rules.lateTimerAmnesty) this.#forgive();
+    if (late) this.#forgive();
     this.#beat();
     this.#keeper.poll(this.timers.viewPollMs);
     this.#tickReplication(periodMs);
-    if (!late || !this.rules.lateTimerAmnesty) this.#apply();
+    if (!late) this.#apply();
   };
+
+  /** The process stood still, and the tick that will say so has not come yet, or is this one. */
+  #isLate(): boolean {
+    return this.rules.lateTimerAmnesty && this.time.held(this.#tickDue) > LATE_MS;
+  }
 
   #forgive(): void {
     this.leases.forgive();
@@ -313,7 +318,7 @@ export class Member implements HoldingsHost {
   /** Looks for changes that rules want, and proposes them. */
   #apply(): void {
     const keeper = this.#keeper;
-    if (this.#stopped || !keeper.mayPropose) return;
+    if (this.#stopped || !keeper.mayPropose || this.#isLate()) return;
     if (this.view === undefined) {
       this.#found();
       return;

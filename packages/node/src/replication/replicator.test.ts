@@ -218,6 +218,22 @@ describe('replicator', () => {
     expect(replicator.caughtUp(C.copy)).toBe(false);
   });
 
+  it('begins a sync anew when a chunk was lost, even while live records are acknowledged', () => {
+    replicator.configure(5, B, C, []);
+    const [lost] = sentTo('c') as [SyncChunk];
+    for (let step = 1; step <= 5; step++) {
+      write('k', `${step}`);
+      replicator.flush();
+      clock.advance(100);
+      replicator.acknowledged(B.copy, 10 + step);
+      replicator.acknowledged(C.copy, 10 + step);
+      replicator.tick(400, 700);
+    }
+    const chunks = sentTo('c').filter((message) => message.kind === 'sync');
+    expect(chunks.map(({ chunk }) => chunk)).toEqual([0]);
+    expect(chunks[0]!.attempt).toBeGreaterThan(lost.attempt);
+  });
+
   it('lets a learner go that holds writes up', () => {
     replicator.configure(5, undefined, C, []);
     syncC();
@@ -238,6 +254,12 @@ describe('replicator', () => {
     expect(sink.told).toEqual([]);
     replicator.acknowledged(B.copy, 11);
     expect(sink.told).toEqual(['1: 5.11 on 2', '2: 5.11 on 2']);
+  });
+
+  it('remembers a request that was answered without a write', () => {
+    const request = { client: 1, number: 4, settledBelow: 4 };
+    replicator.remember(request, 0);
+    expect(replicator.applied(request)).toMatchObject({ result: 0 });
   });
 
   it('does not take a request for new that its client has settled', () => {
