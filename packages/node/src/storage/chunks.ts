@@ -1,6 +1,6 @@
 import type { Arena } from './arena.js';
 import { chunkHeader, chunkWords, fixedWords, PREVIOUS_FREE } from './block.js';
-import { CHUNK_BYTES, copyIn, copyOut, type Records } from './record.js';
+import { CHUNK_BYTES, type Records } from './record.js';
 
 /**
  * A large value lies in chunks of 16 KiB, the last one shorter, and its record ends with their addresses:
@@ -44,24 +44,24 @@ export class Chunks {
 
   /** Turns a block under construction into chunk `number` of the record and fills it from the whole value. */
   write(address: number, ref: number, number: number, value: Uint8Array, start: number, end: number): void {
-    const { words, windows } = this.arena;
+    const { words } = this.arena;
     words[address] = chunkHeader(fixedWords(words[address])) | (words[address] & PREVIOUS_FREE);
     words[address + HEAD] = ref;
     words[address + NUMBER] = number;
     words[this.records.chunkTable(ref) + number] = address;
     const from = start + number * CHUNK_BYTES;
-    copyIn(windows, address + HEADER_WORDS, 0, value, from, Math.min(from + CHUNK_BYTES, end));
+    this.records.copier.copyIn(address + HEADER_WORDS, 0, value, from, Math.min(from + CHUNK_BYTES, end));
   }
 
   copyValue(ref: number, from: number, to: number, target: Uint8Array, at: number): void {
-    const { words, windows } = this.arena;
+    const { words } = this.arena;
     const table = this.records.chunkTable(ref);
     for (let position = from; position < to; ) {
       const number = Math.floor(position / CHUNK_BYTES);
       const first = number * CHUNK_BYTES;
       const end = Math.min(to, first + CHUNK_BYTES);
       const address = words[table + number] + HEADER_WORDS;
-      copyOut(windows, address, position - first, end - first, target, at + position - from);
+      this.records.copier.copyOut(address, position - first, end - first, target, at + position - from);
       position = end;
     }
   }

@@ -1,5 +1,6 @@
-import { type Arena, windowOf, windowOffset } from './arena.js';
+import type { Arena } from './arena.js';
 import { KIND_CHUNKED, KIND_RECORD, KIND_SHIFT, kindOf, LIVE, PREVIOUS_FREE } from './block.js';
+import { ByteCopier } from './byte-copier.js';
 import type { KeyHash } from './key-hash.js';
 
 /**
@@ -42,13 +43,13 @@ export const CHUNK_BYTES = 16 * 1024;
 
 export class Records {
   readonly words: Uint32Array;
-  readonly windows: readonly Buffer[];
+  readonly copier: ByteCopier;
   /** By cache: words before the key. */
   readonly #keyStarts = new Uint8Array(4096);
 
   constructor(arena: Arena) {
     this.words = arena.words;
-    this.windows = arena.windows;
+    this.copier = new ByteCopier(arena);
   }
 
   setEvictionWords(cache: number, count: number): void {
@@ -171,58 +172,17 @@ export class Records {
 
   copyKey(ref: number, target: Uint8Array, at: number): void {
     const start = this.keyStart(ref);
-    copyOut(this.windows, start, 0, this.keyBytes(ref), target, at);
+    this.copier.copyOut(start, 0, this.keyBytes(ref), target, at);
   }
 
   /** Not for chunked records. */
   copyValue(ref: number, from: number, to: number, target: Uint8Array, at: number): void {
     const skip = this.keyBytes(ref);
-    copyOut(this.windows, this.keyStart(ref), skip + from, skip + to, target, at);
+    this.copier.copyOut(this.keyStart(ref), skip + from, skip + to, target, at);
   }
 
   /** Not for chunked records. */
   writeValue(ref: number, value: Uint8Array, start: number, end: number): void {
-    copyIn(this.windows, this.keyStart(ref), this.keyBytes(ref), value, start, end);
+    this.copier.copyIn(this.keyStart(ref), this.keyBytes(ref), value, start, end);
   }
-}
-
-/** Below this a loop is faster than the call of a native copy (storage study, section 5, and measured here again). */
-const LOOP_BYTES_MAX = 40;
-
-/** Copies the bytes [from, to) behind the address. */
-export function copyOut(
-  windows: readonly Buffer[],
-  address: number,
-  from: number,
-  to: number,
-  target: Uint8Array,
-  at: number,
-): void {
-  const window = windows[windowOf(address)];
-  const offset = windowOffset(address);
-  if (to - from > LOOP_BYTES_MAX) {
-    window.copy(target, at, offset + from, offset + to);
-    return;
-  }
-  for (let source = offset + from, end = offset + to, index = at; source < end; source++, index++) {
-    target[index] = window[source];
-  }
-}
-
-/** Copies value bytes [start, end) to the byte `skip` behind the address. */
-export function copyIn(
-  windows: readonly Buffer[],
-  address: number,
-  skip: number,
-  value: Uint8Array,
-  start: number,
-  end: number,
-): void {
-  const window = windows[windowOf(address)];
-  const offset = windowOffset(address) + skip;
-  if (end - start > LOOP_BYTES_MAX) {
-    Buffer.prototype.copy.call(value, window, offset, start, end);
-    return;
-  }
-  for (let source = start, index = offset; source < end; source++, index++) window[index] = value[source];
 }
