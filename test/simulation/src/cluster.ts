@@ -98,11 +98,13 @@ export class Cluster {
     this.checkers.viewChosen(view, before);
   }
 
-  /** Whether every partition is served by somebody. */
-  served(): boolean {
-    return this.unserved() === '';
+  /** Whether the owner that the view names serves the partition right now. */
+  serves(partition: number): boolean {
+    const owner = this.chosen?.partitions[partition]?.owner ?? '';
+    return this.nodes.get(owner)?.member?.serves(partition) ?? false;
   }
 
+  /** Which partitions nobody serves, and why; '' if all are served. */
   unserved(): string {
     const { chosen } = this;
     if (chosen === undefined) return 'there is no view';
@@ -124,9 +126,10 @@ export class Cluster {
     return chosen.partitions.every(({ successor }) => successor !== '');
   }
 
-  /** Whether nothing is pending and the database has everything. */
+  /** Whether nothing is pending, all know the view, and the database has everything. */
   quiet(): boolean {
     for (const { member } of this.nodes.values()) {
+      if (member !== undefined && member.view?.version !== this.chosen?.version) return false;
       for (const replicator of member?.holdings.replicators() ?? []) {
         if (replicator.window.length > 0) return false;
         for (const { dirty } of entriesOf(replicator).entries.values()) if (dirty) return false;

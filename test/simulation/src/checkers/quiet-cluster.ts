@@ -8,9 +8,9 @@ export function checkReplicas(cluster: Cluster): void {
     const owned = entriesAt(cluster, owner, partition);
     if (owned === undefined || successor === '') return;
     const followed = entriesAt(cluster, successor, partition);
-    const { window } = cluster.nodes.get(owner)!.member!.holdings.owner(partition)!;
-    // The end of a life may be on its way.
-    if (window.length > 0) return;
+    const replicator = cluster.nodes.get(owner)!.member!.holdings.owner(partition);
+    // It may be on its way to another owner, or the end of a life may be on its way to the successor.
+    if (replicator === undefined || replicator.window.length > 0) return;
     for (const { name } of cluster.keys[partition]!) {
       const [ours, theirs] = [textOf(owned.get(name)), textOf(followed?.get(name))];
       if (ours !== theirs) cluster.fail(`${owner} has ${name} = ${ours}, its successor ${successor} has ${theirs}`);
