@@ -1,4 +1,6 @@
-import { errorCodeNumber, keySlice } from '@larder/proto';
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
+import { errorCodeNumber, keySlice, SessionRequestWriter } from '@larder/proto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Conversation, GeneratedClient, type Message } from './generated-client.js';
 import { type LocalCluster, startLocalCluster } from './local-cluster.js';
@@ -174,4 +176,24 @@ test('a node that does not own a key says who does', async () => {
   expect(answers[0].failure).toMatchObject({ code: errorCodeNumber('NOT_OWNER'), viewVersion: 1 });
   expect(answers[0].failure.message).toContain(`belongs to node n1 at ${two.addresses[0]}`);
   other.close();
+});
+
+test('a node that was closed has no connection left, though a client holds its stream open', async () => {
+  const local = await startLocalCluster({ config: CONFIG });
+  const connection = connectHttp2(`http://${local.addresses[0]}`);
+  connection.on('error', () => {});
+  const path = '/larder.v1.CacheService/Session';
+  const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
+  const stream = connection.request(headers);
+  stream.on('error', () => {});
+  const writer = new SessionRequestWriter(64);
+  writer.hello(1, 'a client that does not end', 0);
+  const hello = writer.take();
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(hello.length, 1);
+  stream.write(Buffer.concat([prefix, hello]));
+  await once(stream, 'data');
+  const closed = new Promise((resolve) => connection.once('close', resolve));
+  await local[Symbol.asyncDispose]();
+  await closed;
 });
