@@ -40,9 +40,12 @@ import { WaitingCalls } from './waiting-calls.js';
  * enough for a restart, and afterwards a node that stays away costs its callers no time.
  */
 
-/** Replies handled before yielding: a quarter of what is outstanding, within these. Measured in the study. */
+/**
+ * Replies handled before yielding: a quarter of what is outstanding, within these. 128 sets of 100 bytes fill one frame;
+ * 256 make a frame and a rest that waits for its write: 18 to 44 % fewer sets a second (`bench set`, 4,096 callers).
+ */
 const SLICE_REPLIES_MIN = 32;
-const SLICE_REPLIES_MAX = 256;
+const SLICE_REPLIES_MAX = 128;
 /** At the bound: BUSY. */
 const WAITING_CALLS_MAX = 1_000_000;
 /** How late a timeout may be noticed. */
