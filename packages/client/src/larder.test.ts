@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { LarderError } from '@larder/proto';
 import { watchForLeaks } from '@larder/test-kit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -12,6 +14,21 @@ beforeAll(() => {
 afterAll(async () => {
   expect(await leaks.found()).toEqual([]);
 });
+
+/** Hangs up on so many connections, one after the other; `meanwhile` is called again and again. */
+async function refuseConnections(port: number, count: number, meanwhile: () => void): Promise<void> {
+  let refused = 0;
+  const server = createServer((socket) => {
+    refused++;
+    socket.on('error', () => {}).destroy();
+  });
+  await once(server.listen(port, '127.0.0.1'), 'listening');
+  while (refused < count) {
+    meanwhile();
+    await new Promise(setImmediate);
+  }
+  await once(server.close(), 'close');
+}
 
 describe('close', () => {
   test('waits for the calls in flight and takes no more', async () => {
@@ -129,10 +146,7 @@ describe('events', () => {
     await larder.cache('names').get('a');
     node.kill();
     await degraded;
-    for (let attempt = 0; attempt < 4; attempt++) {
-      clock.advance(3_000);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await refuseConnections(node.port, 8, () => clock.advance(20));
     const recovered = new Promise((resolve) => larder.on('recovered', resolve));
     await node.listen();
     clock.advance(3_000);
