@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
+import { ALL_RULES } from '@larder/node/internal';
 import type { Batch, BatchResult } from './batch.js';
 import { MUTATION_SEEDS_MAX, runMutations } from './mutations.js';
-import { randomOptions } from './options.js';
+import { randomOptions, type SimulationOptions } from './options.js';
 import { shrink } from './shrink.js';
 import { simulate } from './simulation.js';
 import { runOnWorkers } from './worker-pool.js';
@@ -14,21 +15,12 @@ import { runOnWorkers } from './worker-pool.js';
 const BATCH_SEEDS = 20;
 const FAILURES_SHOWN_MAX = 20;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seed: { type: 'string' },
-    seeds: { type: 'string' },
-    from: { type: 'string', default: '0' },
-    workers: { type: 'string', default: '2' },
-    set: { type: 'string', default: '{}' },
-    trace: { type: 'boolean', default: false },
-    mutations: { type: 'boolean', default: false },
-  },
-});
+const { values, positionals } = readArguments();
 
 const workers = wholeNumber('workers', values.workers, 1, 64);
 if (values.mutations) {
+  const unknown = positionals.find((name) => !Object.hasOwn(ALL_RULES, name));
+  if (unknown !== undefined) refuse(`there is no rule '${unknown}'; there are: ${Object.keys(ALL_RULES).join(', ')}`);
   const seedsMax = wholeNumber('seeds', values.seeds ?? String(MUTATION_SEEDS_MAX), 1, 1e9);
   process.exitCode = (await runMutations(positionals, workers, seedsMax)) === 0 ? 0 : 1;
 } else if (values.seed !== undefined) {
@@ -39,7 +31,7 @@ if (values.mutations) {
 }
 
 function runOne(seed: number): number {
-  const options = { ...randomOptions(seed), ...JSON.parse(values.set) };
+  const options = { ...randomOptions(seed), ...overrides(values.set) };
   const { failure, story, faults, acknowledgedWrites, undecided } = simulate(options, undefined, values.trace);
   for (const line of story) console.log(line);
   if (failure !== undefined) {
@@ -91,11 +83,42 @@ function add(
   for (const [name, count] of Object.entries(result.faults)) sum.faults[name] = (sum.faults[name] ?? 0) + count;
 }
 
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        seed: { type: 'string' },
+        seeds: { type: 'string' },
+        from: { type: 'string', default: '0' },
+        workers: { type: 'string', default: '2' },
+        set: { type: 'string', default: '{}' },
+        trace: { type: 'boolean', default: false },
+        mutations: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function overrides(text: string): Partial<SimulationOptions> {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return refuse(`--set is '${text}'; allowed is a JSON object of options, such as '{"nodes":2}'`);
+  }
+}
+
+function refuse(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
 function wholeNumber(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least || value > most) {
-    console.error(`--${name} is '${text}'; allowed are whole numbers from ${least} to ${most}`);
-    process.exit(2);
+    refuse(`--${name} is '${text}'; allowed are whole numbers from ${least} to ${most}`);
   }
   return value;
 }

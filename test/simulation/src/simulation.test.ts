@@ -10,9 +10,12 @@ const SEEDS = process.env.LARDER_SIMULATION_SEEDS ?? '2000';
 const MINUTES = 60_000;
 
 describe('simulation', () => {
-  it('replays a seed bit for bit', () => {
-    const [first, second] = [simulate(randomOptions(7), undefined, true), simulate(randomOptions(7), undefined, true)];
-    expect(first.story.length).toBeGreaterThan(500);
+  it.each([7, 8, 9])('replays seed %i bit for bit', (seed) => {
+    const [first, second] = [
+      simulate(randomOptions(seed), undefined, true),
+      simulate(randomOptions(seed), undefined, true),
+    ];
+    expect(first.story.length).toBeGreaterThan(100);
     expect(second.story).toEqual(first.story);
   });
 
