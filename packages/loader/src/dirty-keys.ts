@@ -78,11 +78,17 @@ export class DirtyKeys {
     return sinceMs;
   }
 
-  /** How many of the keys that were dirty before `order` was reached still are, and satisfy the condition. */
-  countBefore(order: number, counts: (dirty: DirtyKey) => boolean): number {
+  /** How many of the keys that were dirty before `order` was reached still are. Looks at all. */
+  countBefore(order: number): number {
     let count = 0;
-    for (const dirty of this.#byText.values()) if (dirty.order < order && counts(dirty)) count++;
+    for (const dirty of this.#byText.values()) if (dirty.order < order) count++;
     return count;
+  }
+
+  /** Whether one of them is not refused. Mostly the first says so: this is asked after every statement. */
+  isAcceptedLeftBefore(order: number): boolean {
+    for (const dirty of this.#byText.values()) if (dirty.order < order && dirty.state !== 'refused') return true;
+    return false;
   }
 
   /** The key has just been written. `known` is what `get` says. Returns whether that made an earlier write unnecessary. */

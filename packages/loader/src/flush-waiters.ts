@@ -34,7 +34,7 @@ export class FlushWaiters {
   /** Something has been flushed or refused. */
   check(): void {
     for (const waiter of this.#waiters) {
-      if (this.keys.countBefore(waiter.order, ({ state }) => state !== 'refused') === 0) this.#end(waiter);
+      if (!this.keys.isAcceptedLeftBefore(waiter.order)) this.#end(waiter);
     }
   }
 
@@ -45,6 +45,6 @@ export class FlushWaiters {
   #end(waiter: Waiter): void {
     this.#waiters.delete(waiter);
     waiter.timer.cancel();
-    waiter.resolve(this.keys.countBefore(waiter.order, () => true));
+    waiter.resolve(this.keys.countBefore(waiter.order));
   }
 }
