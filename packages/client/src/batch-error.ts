@@ -1,4 +1,5 @@
-import { LarderError } from '@larder/proto';
+import { LarderError, type Outcome } from '@larder/proto';
+import { shownValue } from './shown-value.js';
 
 /** What became of one key of a bulk call. */
 export type KeyOutcome<T> =
@@ -16,12 +17,25 @@ export async function settleAll<T>(keys: readonly string[], calls: readonly Prom
     if (result.status === 'fulfilled') outcomes.set(key, { ok: true, value: result.value });
     else outcomes.set(key, { ok: false, error: result.reason as LarderError });
   });
+  const firstIndex = settled.findIndex((result) => result.status === 'rejected');
+  const firstKey = shownValue(keys[firstIndex]);
   const first = failures[0]?.reason as LarderError;
-  throw new LarderError('BATCH', `${failures.length} of ${keys.length} keys failed, the first with ${first.message}`, {
-    outcome: failures.some((failure) => (failure.reason as LarderError).outcome === 'unknown')
-      ? 'unknown'
-      : first.outcome,
-    cause: first,
-    details: { outcomes },
-  });
+  throw new LarderError(
+    'BATCH',
+    `${failures.length} of ${keys.length} keys failed, the first, ${firstKey}, with ${first.message}`,
+    {
+      outcome: commonOutcome(settled),
+      cause: first,
+      details: { outcomes },
+    },
+  );
+}
+
+/** What holds for every key: 'not-applied' would be a false promise if some were written. */
+function commonOutcome(settled: readonly PromiseSettledResult<unknown>[]): Outcome | undefined {
+  const outcomes = settled.map((result) =>
+    result.status === 'rejected' ? (result.reason as LarderError).outcome : undefined,
+  );
+  if (outcomes.includes('unknown')) return 'unknown';
+  return outcomes.every((outcome) => outcome === 'not-applied') ? 'not-applied' : undefined;
 }

@@ -40,7 +40,16 @@ export function requiredWireTtl(given: Duration | null): number {
 
 /** 0: the session's default. Throws BAD_ARGUMENT. */
 export function wireTimeout(options: CallOptions | undefined): number {
-  return options?.timeout === undefined ? 0 : timeoutMs('timeout', options.timeout, 0);
+  if (options === undefined) return 0;
+  if (typeof options !== 'object' || options === null) throw badOptions(options);
+  return timeoutMs('timeout', options.timeout, 0);
+}
+
+/** Such as a bare ttl as the last argument: passed over, it would mean an entry that never expires. */
+function badOptions(given: unknown): LarderError {
+  return new LarderError('BAD_ARGUMENT', `options is ${shownValue(given)}; allowed is an object like { ttl: '30s' }`, {
+    outcome: 'not-applied',
+  });
 }
 
 function badTtl(given: unknown): LarderError {

@@ -144,8 +144,8 @@ describe('bulk calls', () => {
         ['bad', PARIS],
       ]),
     );
-    expect(error).toMatchObject({ code: 'BATCH', outcome: 'not-applied', retryable: false });
-    expect(error.message).toContain('1 of 2 keys failed, the first with ORIGIN: a constraint');
+    expect(error).toMatchObject({ code: 'BATCH', outcome: undefined, retryable: false });
+    expect(error.message).toContain("1 of 2 keys failed, the first, 'bad', with ORIGIN: a constraint");
     const outcomes = error.details?.outcomes as Map<string, { ok: boolean }>;
     expect(outcomes.get('good')).toMatchObject({ ok: true, value: { copies: 2 } });
     expect(outcomes.get('bad')).toMatchObject({ ok: false, error: { code: 'ORIGIN', node: 'n1' } });
@@ -168,6 +168,53 @@ describe('bulk calls', () => {
       ]),
     );
     expect(error).toMatchObject({ code: 'BATCH', outcome: 'unknown' });
+  });
+
+  test('a BATCH is not-applied only if no key of it was written', async () => {
+    const cache = await cities(await startNode());
+    const nothing = undefined as unknown as City;
+    const some = await rejection(
+      cache.setMany([
+        ['a', BERLIN],
+        ['b', nothing],
+      ]),
+    );
+    expect(some).toMatchObject({ code: 'BATCH', outcome: undefined });
+    const none = await rejection(
+      cache.setMany([
+        ['a', nothing],
+        ['b', nothing],
+      ]),
+    );
+    expect(none).toMatchObject({ code: 'BATCH', outcome: 'not-applied' });
+  });
+
+  test.each([
+    ['abc', /keys is 'abc'; allowed is an array or iterable of keys/],
+    [5, /keys is 5;/],
+    [{ a: 1 }, /keys is \{ a: 1 \};/],
+  ])('keys that are no list of keys are refused: %#', async (keys, message) => {
+    const cache = await cities(await startNode());
+    for (const call of [cache.getMany(keys as Iterable<Key>), cache.deleteMany(keys as Iterable<Key>)]) {
+      const error = await rejection(call);
+      expect(error.code).toBe('BAD_ARGUMENT');
+      expect(error.message).toMatch(message);
+    }
+  });
+
+  test.each([
+    [
+      { berlin: BERLIN },
+      /items is \{ berlin: \[Object\] \}; allowed is a Map, or an array or iterable of \[key, value\]/,
+    ],
+    ['ab', /items is 'ab'; allowed/],
+    [['ab'], /items holds 'ab'; allowed is \[key, value\]/],
+  ])('items that are no list of pairs are refused: %#', async (items, message) => {
+    const node = await startNode();
+    const error = await rejection((await cities(node)).setMany(items as unknown as [Key, City][]));
+    expect(error).toMatchObject({ code: 'BAD_ARGUMENT', outcome: 'not-applied' });
+    expect(error.message).toMatch(message);
+    expect(node.operations.length).toBe(0);
   });
 
   test('a key that is none fails the call before anything is sent', async () => {
@@ -225,6 +272,30 @@ describe('mistakes of the caller', () => {
     expect(error.message).toContain('value is undefined, which means a miss; store null or delete the key');
   });
 
+  test('options that are no object are refused: a ttl in their place would be passed over', async () => {
+    const cache = await cities(await startNode());
+    const error = await rejection(cache.set('a', BERLIN, 60 as unknown as object));
+    expect(error).toMatchObject({ code: 'BAD_ARGUMENT', outcome: 'not-applied' });
+    expect(error.message).toContain("options is 60; allowed is an object like { ttl: '30s' }");
+    expect((await rejection(cache.get('a', null as unknown as object))).message).toContain('options is null');
+    expect(await cache.has('a')).toBe(false);
+  });
+
+  test('an option of a cache that there is not is refused', async () => {
+    const larder = await connectTo(await startNode());
+    expect(() => larder.cache('cities', { tll: '5s' } as object)).toThrow(
+      "BAD_ARGUMENT: cache has no option 'tll'; there are codec, ttl",
+    );
+  });
+
+  test('getOrSet needs a function, also for a hit', async () => {
+    const cache = await cities(await startNode());
+    await cache.set('a', BERLIN);
+    const error = await rejection(cache.getOrSet('a', BERLIN as unknown as () => City));
+    expect(error.code).toBe('BAD_ARGUMENT');
+    expect(error.message).toMatch(/load is \{ name: 'Berlin'.*; allowed is a function/);
+  });
+
   test('a signal that is none is refused', async () => {
     const cache = await cities(await startNode());
     const error = await rejection(cache.get('a', { signal: 'stop' as unknown as AbortSignal }));
@@ -237,8 +308,10 @@ describe('mistakes of the caller', () => {
     ['\ud800', /half of a surrogate pair/],
     [Number.NaN, /key is NaN; allowed are strings/],
     [undefined, /key is undefined/],
-    [{ id: 1 }, /key is object/],
-    [[['nested']], /key is object/],
+    [null, /key is null/],
+    [{ id: 1 }, /key is \{ id: 1 \}/],
+    [Buffer.from('a'), /key is <Buffer 61>/],
+    [[['nested']], /key is \[ 'nested' \]/],
   ])('key %#, which is none, is refused', async (key, message) => {
     const cache = await cities(await startNode());
     const error = await rejection(cache.get(key as Key));

@@ -10,11 +10,12 @@ import {
   writtenAnswer,
 } from './answers.js';
 import { settleAll } from './batch-error.js';
+import { distinctTexts, valuesByText } from './bulk-arguments.js';
 import { type CallOptions, requiredWireTtl, type SetOptions, wireTimeout, wireTtl } from './cache-options.js';
 import { type Codec, encodeValue } from './codecs/codec.js';
 import type { AnswerReader, CacheHandle } from './connection/call.js';
 import type { Dispatcher } from './dispatcher.js';
-import type { Fills, Load, LoadOptions } from './fills.js';
+import { checkLoad, type Fills, type Load, type LoadOptions } from './fills.js';
 import { type Key, keyText } from './keys.js';
 
 /** What a cache is made of. */
@@ -97,8 +98,7 @@ export class Cache<V> {
    * counts. What was written by key text (see `keyText`).
    */
   async setMany(items: Iterable<readonly [Key, V]>, options?: SetOptions): Promise<Map<string, Written>> {
-    const values = new Map<string, V>();
-    for (const [key, value] of items) values.set(keyText(key), value);
+    const values = valuesByText(items);
     const texts = [...values.keys()];
     const written = await settleAll(
       texts,
@@ -128,6 +128,7 @@ export class Cache<V> {
    * a failure to store does not hide the value that was loaded.
    */
   async getOrSet(key: Key, load: Load<V>, options: LoadOptions = {}): Promise<V> {
+    checkLoad(load);
     const text = keyText(key);
     const value = await this.get(text, options);
     if (value !== undefined) return value;
@@ -170,8 +171,4 @@ export class Cache<V> {
     const { dispatcher, handle } = this.#parts;
     return dispatcher.call(handle, kind, text, value, ttlMs, timeoutMs, answer, options?.signal);
   }
-}
-
-function distinctTexts(keys: Iterable<Key>): string[] {
-  return [...new Set(Array.from(keys, keyText))];
 }

@@ -32,7 +32,7 @@ function endpointList(given: string | readonly string[]): readonly string[] {
 function endpoint(given: unknown): string {
   const trimmed = typeof given === 'string' ? given.trim() : '';
   if (isAddress(trimmed)) return trimmed;
-  throw badEndpoints(`endpoints holds ${shownValue(given)}; allowed is host:port`);
+  throw badEndpoints(`endpoints holds ${shownValue(given)}; allowed is host:port, the port from 1 to 65535`);
 }
 
 function badEndpoints(message: string): LarderError {

@@ -90,6 +90,12 @@ export class Fills<V> {
   }
 }
 
+/** Throws BAD_ARGUMENT; also when there is a hit, or the mistake would show only now and then. */
+export function checkLoad(load: unknown): void {
+  if (typeof load === 'function') return;
+  throw new LarderError('BAD_ARGUMENT', `load is ${shownValue(load)}; allowed is a function`);
+}
+
 /** The value was loaded and is good, stored or not; only a mistake of the caller's must not go unseen. */
 function ignoreUnlessMistake(error: unknown): void {
   if (!(error instanceof LarderError)) throw error;

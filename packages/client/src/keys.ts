@@ -1,4 +1,5 @@
 import { KEY_BYTES_MAX, LarderError } from '@larder/proto';
+import { shownValue } from './shown-value.js';
 
 /**
  * A key. Numbers and bigints are their decimal text. A tuple is its JSON array text, so that `['a', 'b:c']` and
@@ -46,8 +47,7 @@ function tuplePart(part: unknown): string {
 function scalarText(value: unknown): string {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value === 'number' && Number.isFinite(value)) return String(value);
-  const shown = typeof value === 'number' ? String(value) : typeof value;
-  throw badKey(`is ${shown}; allowed are strings, finite numbers, bigints and tuples of them`);
+  throw badKey(`is ${shownValue(value)}; allowed are strings, finite numbers, bigints and tuples of them`);
 }
 
 function badKey(what: string): LarderError {

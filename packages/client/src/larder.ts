@@ -7,7 +7,7 @@ import { Dispatcher } from './dispatcher.js';
 import { Fills } from './fills.js';
 import { Listeners } from './listeners.js';
 import type { NodeStatistics } from './node-statistics.js';
-import { durationMs, type ResolvedConnectOptions, timeoutMs } from './options.js';
+import { checkNames, durationMs, type ResolvedConnectOptions, timeoutMs } from './options.js';
 import { shownValue } from './shown-value.js';
 
 export interface LarderEvents {
@@ -21,6 +21,7 @@ export interface LarderEvents {
 /** How often `close` looks whether all calls are settled. */
 const DRAIN_PERIOD_MS = 10;
 const DRAIN_MS_DEFAULT = 5_000;
+const CACHE_OPTIONS = ['codec', 'ttl'];
 
 /** A cache's name as this client knows it. */
 interface NamedCache {
@@ -53,6 +54,7 @@ export class Larder implements AsyncDisposable {
    * for more than 4,096 names.
    */
   cache<V = unknown>(name: string, options: CacheOptions<V> = {}): Cache<V> {
+    checkNames('cache', options, CACHE_OPTIONS);
     const named = this.#named(name);
     const codec = checkedCodec(options.codec ?? (this.#options.codec as Codec<V>));
     const ttlMs = wireTtl(options.ttl);

@@ -45,6 +45,7 @@ export interface ResolvedConnectOptions {
   readonly random: Random;
 }
 
+const CONNECT_OPTIONS = ['endpoints', 'codec', 'timeout', 'connectTimeout', 'signal', 'name', 'clock', 'random'];
 const TIMEOUT_MS_MAX = 600_000;
 const NAME_LENGTH_MAX = 128;
 
@@ -53,6 +54,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
   if (typeof options !== 'object' || options === null) {
     throw badOption(`the options of connect are ${shownValue(options)}; give at least { endpoints: 'host:port' }`);
   }
+  checkNames('connect', options, CONNECT_OPTIONS);
   return {
     endpoints: resolveEndpoints(options.endpoints),
     codec: checkedCodec(options.codec ?? json()),
@@ -78,6 +80,14 @@ export function durationMs(name: string, given: Duration): number {
   const parsedMs = parseDuration(given);
   if (parsedMs !== undefined) return parsedMs;
   throw badOption(`${name} is ${shownValue(given)}; allowed are ${DURATION_FORM}`);
+}
+
+/** A misspelt option would be passed over in silence. Throws BAD_ARGUMENT. */
+export function checkNames(what: string, options: object, allowed: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!allowed.includes(name))
+      throw badOption(`${what} has no option ${shownValue(name)}; there are ${allowed.join(', ')}`);
+  }
 }
 
 function clientName(given: unknown): string {
