@@ -35,7 +35,8 @@ import type { ViewStore } from './view-store/view-store.js';
  *   each view      copies are moved to where it says (holdings.ts)
  *   each message   message-reader.ts
  *
- * The shell calls `flush()` at the end of each turn in which it handed anything in.
+ * The shell calls `flush()` at the end of each turn in which it handed in messages or writes; what the member does by
+ * itself, on its timers and on answers of the store, it sends by itself.
  */
 
 export interface MemberOptions {
@@ -278,6 +279,7 @@ export class Member implements HoldingsHost {
     this.#keeper.poll(this.timers.viewPollMs);
     this.#tickReplication(periodMs);
     if (!late) this.#apply();
+    this.flush();
   };
 
   /** The process stood still, and the tick that will say so has not come yet, or is this one. */
@@ -312,6 +314,7 @@ export class Member implements HoldingsHost {
     this.#retryTimer ??= this.options.clock.after(delayMs, () => {
       this.#retryTimer = undefined;
       this.#apply();
+      this.flush();
     });
   }
 
@@ -370,9 +373,14 @@ export class Member implements HoldingsHost {
   #keeperHost(): ViewKeeperHost {
     return {
       partitionCount: this.#partitionCount,
-      installed: (view, before) => this.#installed(view, before),
+      installed: (view, before) => {
+        this.#installed(view, before);
+        this.flush();
+      },
       proposalsChanged: () => {
-        if (this.view !== undefined) this.holdings.configure(this.view);
+        if (this.view === undefined) return;
+        this.holdings.configure(this.view);
+        this.flush();
       },
       won: () => {
         for (const { id } of this.view!.members) if (id !== this.self.id) this.#push(id);
