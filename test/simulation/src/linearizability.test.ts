@@ -21,6 +21,10 @@ describe('linearizability checker', () => {
     ['two writes at a time, read in any order', [call(set('a'), 0, 9), call(set('b'), 0, 9), call(get, 10, 11, 'a')]],
     ['an unknown write that is seen late', [call(set('a'), 0, UNKNOWN), call(get, 5, 6), call(get, 90, 91, 'a')]],
     ['an unknown write that is never seen', [call(set('a'), 0, UNKNOWN), call(get, 5, 6)]],
+    [
+      'an unknown write whose value nobody read but whose presence was seen',
+      [call(set('a'), 0, UNKNOWN), call({ kind: 'expire', ttlMs: 9 }, 5, 6, true)],
+    ],
     ['an increment', [call({ kind: 'increment' }, 0, 1, 1), call({ kind: 'increment' }, 2, 3, 2)]],
     ['a loss', [call(set('a'), 0, 1), call({ kind: 'lose' }, 2, UNKNOWN), call(get, 3, 4)]],
   ])('accepts %s', (_, calls) => {

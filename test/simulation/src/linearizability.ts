@@ -17,20 +17,12 @@ export function checkLinearizability(calls: readonly Call[]): Verdict {
   return new Search(history).run();
 }
 
-/** Reads and unseen writes without an outcome say nothing, and would only make the search longer. */
+/** Without an outcome, what changes nothing says nothing. A write does, even if its value was never read: it was there. */
 function relevant(calls: readonly Call[]): Call[] {
-  const seen = new Set<Result>();
-  for (const { result, operation } of calls) {
-    seen.add(result);
-    if (operation.kind === 'compare-and-set') seen.add(operation.expected);
-  }
-  const counted = calls.some(({ operation }) => operation.kind === 'increment');
-  return calls.filter((call) => {
-    if (call.returnedMs !== Number.POSITIVE_INFINITY) return true;
-    if (call.operation.kind === 'get' || call.operation.kind === 'expire') return false;
-    if (counted || !('value' in call.operation)) return true;
-    return seen.has(call.operation.value);
-  });
+  return calls.filter(
+    ({ returnedMs, operation }) =>
+      returnedMs !== Number.POSITIVE_INFINITY || (operation.kind !== 'get' && operation.kind !== 'expire'),
+  );
 }
 
 class Search {

@@ -11,13 +11,13 @@ import { Holdings, type HoldingsHost } from './holdings.js';
 import { JoinProbe } from './join-probe.js';
 import { MessageReader } from './message-reader.js';
 import { PairLeases } from './pair-leases.js';
+import { PeerViews } from './peer-views.js';
 import { type PlannedPlace, planPlacements } from './placement-planner.js';
 import { ALL_RULES, type ProtocolRules } from './protocol-rules.js';
 import { refusalOf } from './refusal.js';
-import { applyJoin, applyLeave, applyLost, applyRemovals } from './rules/membership-rules.js';
-import { applyOwnerRules } from './rules/owner-rules.js';
+import { applyRules } from './rules/apply-rules.js';
+import { applyJoin } from './rules/membership-rules.js';
 import type { RuleContext } from './rules/rule-context.js';
-import { applySuccessorRules } from './rules/successor-rules.js';
 import { type ServeObstacle, serveObstacle } from './serve-rule.js';
 import { type ClusterTimers, LAN_TIMERS } from './timers.js';
 import type { ViewDocument, ViewMember } from './view-document.js';
@@ -92,7 +92,7 @@ export class Member implements HoldingsHost {
   readonly #probe: JoinProbe;
   readonly #reader: MessageReader;
   readonly #flushes = new Set<Replicator>();
-  readonly #peers = new Map<string, { version: number; pushedMs: number }>();
+  readonly #peers = new PeerViews();
   #incarnations: ReadonlyMap<string, string> = new Map();
   #plan: readonly PlannedPlace[] = [];
   /** What the plan depends on: it is made anew only when that changes. */
@@ -200,7 +200,7 @@ export class Member implements HoldingsHost {
   /** A new stream to the node stands; what was sent on the old one may be gone. */
   linkOpened(node: string): void {
     if (this.#stopped) return;
-    this.#peers.delete(node);
+    this.#peers.forget(node);
     for (const replicator of this.holdings.replicators()) replicator.rewind(node);
   }
 
@@ -238,18 +238,17 @@ export class Member implements HoldingsHost {
   /** A peer that may not have this node's view gets it first, in the same stream. */
   send(node: string, message: PeerMessage): void {
     const follows = message.kind === 'replicate' || message.kind === 'sync';
-    if (follows && (this.#peers.get(node)?.version ?? 0) < this.view!.version) this.#push(node);
+    if (follows && this.#peers.versionOf(node) < this.view!.version) this.#push(node);
     this.#transmit(node, message);
   }
 
   /** What a peer's envelope says about its view. Messages that were under way for long say less than what was pushed. */
   peerVersion(node: string, version: number): void {
     const own = this.view?.version ?? 0;
-    const peer = this.#peers.get(node) ?? { version: 0, pushedMs: Number.NEGATIVE_INFINITY };
-    this.#peers.set(node, peer);
-    peer.version = Math.max(peer.version, version);
+    this.#peers.heard(node, version);
+    const pushedAgoMs = this.nowMs() - this.#peers.pushedMs(node);
     if (version > own) this.readView();
-    else if (version < own && this.listed && this.nowMs() - peer.pushedMs >= this.timers.heartbeatMs) this.#push(node);
+    else if (version < own && this.listed && pushedAgoMs >= this.timers.heartbeatMs) this.#push(node);
   }
 
   probeAnswered(node: string): void {
@@ -331,18 +330,9 @@ export class Member implements HoldingsHost {
       keeper.propose(draft.build(this.#nonce()));
       return;
     }
-    if (this.listed) this.#applyRules(draft);
+    if (this.listed) applyRules(this.#context(draft));
     else if (!this.#wasListed && this.#probe.mayJoin(this.view)) applyJoin(draft, this.self, this.rules);
     if (draft.changed || keeper.mustPropose) keeper.propose(draft.build(this.#nonce()));
-  }
-
-  #applyRules(draft: ViewDraft): void {
-    const context = this.#context(draft);
-    applySuccessorRules(context);
-    applyOwnerRules(context);
-    applyLost(context);
-    applyRemovals(context);
-    applyLeave(context);
   }
 
   #context(draft: ViewDraft): RuleContext {
@@ -392,6 +382,7 @@ export class Member implements HoldingsHost {
 
   #installed(view: ViewDocument, before: ViewDocument | undefined): void {
     this.#incarnations = new Map(view.members.map(({ id, incarnation }) => [id, incarnation]));
+    this.#peers.keep(this.#incarnations);
     this.#plan = this.#planFor(view);
     this.holdings.install(view, before);
     this.leases.follow(view);
@@ -414,7 +405,7 @@ export class Member implements HoldingsHost {
   }
 
   #push(node: string): void {
-    this.#peers.set(node, { version: this.view!.version, pushedMs: this.nowMs() });
+    this.#peers.pushed(node, this.view!.version, this.nowMs());
     this.#transmit(node, { kind: 'view', document: this.#keeper.document });
   }
 
