@@ -42,7 +42,7 @@ test('endpoints may be a list, a string, or a function that finds them', async (
     async () => [address],
     () => [address],
   ]) {
-    const larder = await connect({ endpoints });
+    const larder = await connect({ endpoints, connectTimeout: '20s' });
     expect(larder.topology().version).toBe(1);
     larder.destroy();
   }
@@ -52,7 +52,7 @@ test('one endpoint that answers is enough', async () => {
   const node = await startNode();
   const endpoints = [await closedAddress(), await silentAddress(), node.address];
   for (let attempt = 0; attempt < 3; attempt++) {
-    const larder = await connect({ endpoints });
+    const larder = await connect({ endpoints, connectTimeout: '20s' });
     expect(larder.topology()).toEqual(node.view);
     larder.destroy();
   }
@@ -61,7 +61,7 @@ test('one endpoint that answers is enough', async () => {
 test('a cluster that is just starting is waited for', async () => {
   const node = await startNode();
   node.kill();
-  const connecting = connect({ endpoints: node.address });
+  const connecting = connect({ endpoints: node.address, connectTimeout: '20s' });
   await new Promise((resolve) => setImmediate(resolve));
   await node.listen();
   (await connecting).destroy();
@@ -70,9 +70,9 @@ test('a cluster that is just starting is waited for', async () => {
 describe('nobody answers', () => {
   test('UNAVAILABLE after the time that was given, and each endpoint with its cause', async () => {
     const [closed, silent] = [await closedAddress(), await silentAddress()];
-    const error = await rejection(connect({ endpoints: [closed, silent], connectTimeout: 300 }));
+    const error = await rejection(connect({ endpoints: [closed, silent], connectTimeout: '3s' }));
     expect(error).toMatchObject({ code: 'UNAVAILABLE', retryable: true });
-    expect(error.message).toMatch(/^UNAVAILABLE: no endpoint answered within 300 ms \(/);
+    expect(error.message).toMatch(/^UNAVAILABLE: no endpoint answered within 3000 ms \(/);
     expect(error.message).toContain(`${closed}: node ${closed} cannot be reached`);
     expect(error.message).toContain('ECONNREFUSED');
     expect(error.message).toContain(`${silent}: node ${silent}`);
@@ -134,6 +134,7 @@ describe('wrong options', () => {
     [{ endpoints: ok, connectTimeout: 'ages' }, /connectTimeout is 'ages'; allowed are milliseconds/],
     [{ endpoints: ok, name: 'x'.repeat(129) }, /name is 'xxx.*; allowed is a string of up to 128 characters/],
     [{ endpoints: ok, name: 5 }, /name is 5; allowed/],
+    [{ endpoints: ok, timeOut: 5 }, /connect has no option 'timeOut'; there are endpoints, codec, timeout/],
     [{ endpoints: ok, codec: {} }, /codec is \{\}; allowed are/],
   ])('%# is refused with what would be allowed', async (options, message) => {
     const error = await rejection(connect(options as ConnectOptions));

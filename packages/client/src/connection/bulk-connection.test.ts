@@ -17,7 +17,7 @@ interface Connected {
 
 async function connected(options: Partial<ConnectOptions> = {}): Promise<Connected> {
   const node = await startNode();
-  const larder = await connectTo(node, { timeout: '10s', ...options });
+  const larder = await connectTo(node, options);
   const cache = larder.cache('blobs', { codec: bytes() });
   await cache.get('warm-up');
   return { node, larder, cache };

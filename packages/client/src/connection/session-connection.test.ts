@@ -88,7 +88,7 @@ describe('frames', () => {
   });
 
   test('100,000 calls of one turn, more than a session has slots, are all answered', async () => {
-    const { node, cache } = await ready({ timeout: '1m' });
+    const { node, cache } = await ready();
     await cache.set('key-7', 'seven');
     let inFlightMax = 0;
     let inFlight = 0;
@@ -320,13 +320,13 @@ describe('a connection that breaks', () => {
     node.script = (operations) => node.behave(operations);
     await node.listen();
     expect(await read).toBe('kept');
-    expect((await node.operations.take()).timeoutMs).toBeLessThan(1_000);
+    expect((await node.operations.take()).timeoutMs).toBeLessThan(30_000);
     expect(sent.timeoutMs).toBe(0);
     expect(events).toEqual(['degraded n1 UNAVAILABLE', 'recovered n1']);
   });
 
   test('a read whose second connection breaks too fails', async () => {
-    const { node, cache } = await ready({ timeout: '5s' });
+    const { node, cache } = await ready();
     node.script = ([operation]) => operation?.session.refuse(new LarderError('UNAVAILABLE', 'going down'));
     const error = await rejection(cache.get('a'));
     expect(error).toMatchObject({ code: 'UNAVAILABLE', node: 'n1', cause: { reason: 'going down' } });

@@ -26,9 +26,10 @@ export function stoppedClock(): ManualClock {
   return new ManualClock(systemClock.wallMs());
 }
 
-/** A client of the node that is gone when the test is over. */
+/** A client of the node that is gone when the test is over. On the real clock it is patient: the machine may be busy. */
 export async function connectTo(node: ScriptedNode, options: Partial<ConnectOptions> = {}): Promise<Larder> {
-  const larder = await connect({ endpoints: node.address, ...options });
+  const patience = options.clock ? {} : { timeout: '30s' };
+  const larder = await connect({ endpoints: node.address, connectTimeout: '20s', ...patience, ...options });
   onTestFinished(() => larder.destroy());
   return larder;
 }
