@@ -13,6 +13,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   get: () => import('./get.js'),
   set: () => import('./set.js'),
   'hit-ratio': () => import('./hit-ratio.js'),
+  storage: () => import('./storage.js'),
+  memory: () => import('./memory.js'),
   load: () => import('./load.js'),
   writes: () => import('./writes.js'),
 };

@@ -14,12 +14,12 @@ const CONFIG = `caches:
 `;
 
 /** One node that owns everything, with one cache in front of nothing. */
-export async function startLarderNode({ core, nodeFlags }: StartOptions): Promise<Server> {
+export async function startLarderNode({ core, nodeFlags }: StartOptions, config = CONFIG): Promise<Server> {
   const endpoint = await freeEndpoint();
   const address = `${endpoint.host}:${endpoint.port}`;
   const folder = mkdtempSync(join(tmpdir(), 'larder-bench-'));
   const configPath = join(folder, 'larder.yaml');
-  writeFileSync(configPath, CONFIG);
+  writeFileSync(configPath, config);
   const flags = ['--config', configPath, '--id', 'n1', '--listen', address, '--nodes', `n1=${address}`];
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   try {

@@ -7,14 +7,14 @@ const ACCEPTS_MS_MAX = 10_000;
 const SAY_STARTED = ['/bin/sh', '-c', 'echo started; exec "$0" "$@"'] as const;
 
 /** `memcached` with room for all keys and for 1 MiB values; undefined if it is not on the PATH. */
-export async function startMemcached({ core }: StartOptions): Promise<Server | undefined> {
+export async function startMemcached({ core }: StartOptions, memoryMiB = 256): Promise<Server | undefined> {
   const program = findOnPath('memcached');
   if (program === undefined) return undefined;
   const endpoint = await freeEndpoint();
   const place = ['-l', endpoint.host, '-p', String(endpoint.port), '-U', '0', '-u', userInfo().username];
   const server = await startServer({
     name: 'memcached',
-    command: [...SAY_STARTED, program, ...place, '-m', '256', '-I', '8m'],
+    command: [...SAY_STARTED, program, ...place, '-m', String(memoryMiB), '-I', '8m'],
     endpoint,
     core,
     isReady: (line) => line === 'started',
