@@ -8,6 +8,8 @@ export class Faults {
   /** What must be undone when the harm ends. */
   readonly #undo = new Set<() => void>();
   #wiped = 0;
+  /** When a node's wall clock was set back. */
+  readonly #setBackMs = new Map<string, number>();
 
   constructor(readonly cluster: Cluster) {
     this.#scheduleNext();
@@ -174,6 +176,9 @@ export class Faults {
 
   #pause(kind: FaultKind, node: SimulatedNode, forMs: number, suspended: boolean): void {
     if (!node.running) return;
+    // What no clock can show: set back, and suspended before anybody has looked at it.
+    const setBackMs = this.#setBackMs.get(node.name) ?? Number.NEGATIVE_INFINITY;
+    if (suspended && this.cluster.world.now - setBackMs < UNSEEN_MS) return;
     this.#count(kind, `${node.name} for ${forMs.toFixed(0)} ms`);
     const { process } = node;
     if (suspended) process.suspend();
@@ -184,6 +189,7 @@ export class Faults {
   #jump(kind: FaultKind, node: SimulatedNode): void {
     if (!node.running) return;
     const byMs = (this.cluster.random.next() - 0.5) * 20_000;
+    if (byMs < 0) this.#setBackMs.set(node.name, this.cluster.world.now);
     this.#count(kind, `${node.name} by ${byMs.toFixed(0)} ms`);
     node.process.jumpWall(byMs);
   }
@@ -240,3 +246,5 @@ export class Faults {
 }
 
 const NODES_MAX = 6;
+/** Two ticks of a member. */
+const UNSEEN_MS = 100;

@@ -7,6 +7,9 @@ import type { Clock } from '@larder/base';
  * meanwhile, its wall clock is set right when it wakes, so the holder counts the larger of both. Who *waits* for
  * another's lease to end must not underrate it: a wall clock that jumps ahead would cut the wait short, so the waiter
  * counts monotonic time alone.
+ *
+ * A wall clock that is set back would hide a sleep that comes after it. So it is looked at every tick, and a step back is
+ * undone. Only a machine whose wall clock is set back and which is suspended within the same tick is not noticed.
  */
 
 /** A moment, to be compared with moments of the same machine. */
@@ -17,24 +20,45 @@ export interface Mark {
 
 export const LONG_AGO: Mark = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
 
+/** Rounding and slewing of wall clocks are no steps. */
+const STEP_MS_MIN = 5;
+
 export class ElapsedTime {
+  /** The sum of all steps back. */
+  #steppedBackMs = 0;
+  #observed: Mark;
+
   constructor(
     readonly clock: Clock,
     readonly wallClockBound = true,
-  ) {}
+  ) {
+    this.#observed = this.mark();
+  }
 
   mark(): Mark {
-    return { monotonicMs: this.clock.monotonicMs(), wallMs: this.clock.wallMs() };
+    return { monotonicMs: this.clock.monotonicMs(), wallMs: this.#wallMs() };
+  }
+
+  /** Every tick. */
+  observe(): void {
+    const { monotonicMs, wallMs } = this.mark();
+    const steppedBackMs = monotonicMs - this.#observed.monotonicMs - (wallMs - this.#observed.wallMs);
+    if (steppedBackMs >= STEP_MS_MIN) this.#steppedBackMs += steppedBackMs;
+    this.#observed = this.mark();
   }
 
   /** For holders of leases, and for how late a timer is. */
   held(since: Mark): number {
     const monotonic = this.clock.monotonicMs() - since.monotonicMs;
-    return this.wallClockBound ? Math.max(monotonic, this.clock.wallMs() - since.wallMs) : monotonic;
+    return this.wallClockBound ? Math.max(monotonic, this.#wallMs() - since.wallMs) : monotonic;
   }
 
   /** For waits and suspicion. */
   waited(sinceMonotonicMs: number): number {
     return this.clock.monotonicMs() - sinceMonotonicMs;
+  }
+
+  #wallMs(): number {
+    return this.clock.wallMs() + this.#steppedBackMs;
   }
 }

@@ -117,7 +117,7 @@ export class Member implements HoldingsHost {
     this.time = new ElapsedTime(options.clock, this.rules.wallClockBound);
     this.leases = new PairLeases(this.time, this.rules.grantVersion);
     this.#partitionCount = options.partitionCount ?? PARTITION_COUNT;
-    this.#keeper = new ViewKeeper(options.store, options.clock, options.random, this.rules, this.#keeperHost());
+    this.#keeper = new ViewKeeper(options.store, this.time, options.random, this.rules, this.#keeperHost());
     this.holdings = new Holdings(this);
     this.#probe = new JoinProbe(this);
     this.#reader = new MessageReader(this);
@@ -268,6 +268,7 @@ export class Member implements HoldingsHost {
   }
 
   readonly #tick = (): void => {
+    this.time.observe();
     const late = this.#isLate();
     const periodMs = this.timers.heartbeatMs / TICKS_PER_HEARTBEAT;
     this.#tickTimer = this.options.clock.after(periodMs, this.#tick);

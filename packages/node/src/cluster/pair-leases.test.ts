@@ -59,6 +59,28 @@ describe('pair leases', () => {
     expect(leases.heldForMs(peer)).toBe(60_000);
   });
 
+  it('end for the holder also when its wall clock was set back before the machine slept', () => {
+    leases.granted(peer, leases.time.mark(), 7, 7);
+    clock.advance(50);
+    clock.jumpedMs = -60_000;
+    leases.time.observe();
+    clock.advance(50);
+    clock.jumpedMs += 5_000;
+    expect(leases.heldForMs(peer)).toBe(5_100);
+  });
+
+  it('do not grow old when the wall clock is set back, nor by its rounding', () => {
+    leases.granted(peer, leases.time.mark(), 7, 7);
+    for (let tick = 0; tick < 10; tick++) {
+      clock.jumpedMs = tick % 2 === 0 ? 1 : -1;
+      clock.advance(50);
+      leases.time.observe();
+    }
+    clock.jumpedMs -= 60_000;
+    leases.time.observe();
+    expect(leases.heldForMs(peer)).toBeLessThanOrEqual(501);
+  });
+
   it('do not end sooner for the granter when its wall clock jumps', () => {
     leases.heard(peer);
     clock.jumpedMs = 60_000;

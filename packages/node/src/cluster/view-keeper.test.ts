@@ -1,5 +1,6 @@
 import { ManualClock, seededRandom } from '@larder/base';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ElapsedTime } from './elapsed-time.js';
 import { ALL_RULES } from './protocol-rules.js';
 import { samplePlacement, sampleView } from './sample-view.js';
 import { encodeView } from './view-codec.js';
@@ -34,7 +35,7 @@ describe('view keeper', () => {
   let store: HeldStore;
   let refused: string[];
   const keeperWith = (rules = ALL_RULES): ViewKeeper => {
-    const keeper = new ViewKeeper(store, clock, seededRandom(1), rules, {
+    const keeper = new ViewKeeper(store, new ElapsedTime(clock), seededRandom(1), rules, {
       partitionCount: 1,
       installed: () => {},
       proposalsChanged: () => {},

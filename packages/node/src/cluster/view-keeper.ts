@@ -1,5 +1,5 @@
-import type { Clock, Random } from '@larder/base';
-import { ElapsedTime, LONG_AGO, type Mark } from './elapsed-time.js';
+import type { Random } from '@larder/base';
+import { type ElapsedTime, LONG_AGO, type Mark } from './elapsed-time.js';
 import type { ProtocolRules } from './protocol-rules.js';
 import { refusalOf } from './refusal.js';
 import { decodeView, encodeView } from './view-codec.js';
@@ -36,7 +36,6 @@ export class ViewKeeper {
   /** The store holds no view: there is no cluster. */
   storeIsEmpty = false;
   readonly #editor = new ViewEditor();
-  readonly #time: ElapsedTime;
   #stopped = false;
   #reading = false;
   #readAgain = false;
@@ -46,13 +45,11 @@ export class ViewKeeper {
 
   constructor(
     readonly store: ViewStore,
-    readonly clock: Clock,
+    readonly time: ElapsedTime,
     readonly random: Random,
     readonly rules: ProtocolRules,
     readonly host: ViewKeeperHost,
-  ) {
-    this.#time = new ElapsedTime(clock);
-  }
+  ) {}
 
   get version(): number {
     return this.view?.version ?? 0;
@@ -87,7 +84,7 @@ export class ViewKeeper {
 
   /** Reads if the last time was so long ago, or if nothing can go on without. */
   poll(everyMs: number): void {
-    if (this.#mustRead || this.clock.monotonicMs() - this.#readMs >= everyMs) this.read();
+    if (this.#mustRead || this.time.clock.monotonicMs() - this.#readMs >= everyMs) this.read();
   }
 
   read(): void {
@@ -97,8 +94,8 @@ export class ViewKeeper {
       return;
     }
     this.#reading = true;
-    this.#readMs = this.clock.monotonicMs();
-    const started = this.#time.mark();
+    this.#readMs = this.time.clock.monotonicMs();
+    const started = this.time.mark();
     this.store.read((reading) => this.#wasRead(reading, started));
   }
 
@@ -119,7 +116,7 @@ export class ViewKeeper {
   }
 
   propose(proposal: ViewDocument): void {
-    const started = this.#time.mark();
+    const started = this.time.mark();
     const document = encodeView(proposal);
     this.#editor.begin(proposal);
     this.host.proposalsChanged();
