@@ -41,7 +41,7 @@ export class Flusher {
     const { policy, clock } = options;
     this.#waiters = new FlushWaiters(this.#keys, clock);
     this.#delayMs = Math.min(policy.delayMs, policy.ageMsMax / 2);
-    this.#backoff = this.#newBackoff();
+    this.#backoff = this.#newBackoff(Math.max(options.policy.retryFirstMs, ORIGIN_PAUSE_MS_MAX));
     this.#batchMax = policy.batchMax;
     this.#runner = new BatchRunner(policy.statementsMax, () => this.#takeBatch());
   }
@@ -242,7 +242,7 @@ export class Flusher {
       this.#keys.requeue(dirty);
       return;
     }
-    dirty.backoff ??= this.#newBackoff();
+    dirty.backoff ??= this.#newBackoff(this.options.policy.retryMsMax);
     this.#keys.refuse(dirty, error, this.options.clock.monotonicMs() + dirty.backoff.nextMs());
   }
 
@@ -261,9 +261,9 @@ export class Flusher {
     return sinceMs === Number.POSITIVE_INFINITY ? 0 : this.options.clock.monotonicMs() - sinceMs;
   }
 
-  #newBackoff(): Backoff {
+  #newBackoff(maxMs: number): Backoff {
     const { policy, random } = this.options;
-    return new Backoff({ firstMs: policy.retryFirstMs, maxMs: policy.retryMsMax, jitter: 0.2 }, random);
+    return new Backoff({ firstMs: policy.retryFirstMs, maxMs, jitter: 0.2 }, random);
   }
 
   #busy(message: string): LarderError {
@@ -291,3 +291,8 @@ interface Flight {
 }
 
 const NO_VALUE = new Uint8Array(0);
+/**
+ * While the origin is down it is asked about once a second: a longer pause would hold writes back long after its
+ * return, and one statement a second is no burden.
+ */
+const ORIGIN_PAUSE_MS_MAX = 1_000;

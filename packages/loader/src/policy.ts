@@ -79,9 +79,9 @@ export interface WriteBehindPolicy {
   readonly maxPendingBytes?: ByteSize | undefined;
   /** New writes get BUSY while the oldest pending one is older. Rows that the origin refuses do not count. Default 60s. */
   readonly maxAge?: Duration | undefined;
-  /** First delay before a failed flush is tried again; it doubles each time. Default 100ms. */
+  /** First delay before a failed flush is tried again; it doubles each time, up to 1s while the origin is down. Default 100ms. */
   readonly retryFirst?: Duration | undefined;
-  /** Longest such delay. Default 30s. */
+  /** Longest such delay of a row that the origin refuses. Default 30s. */
   readonly retryMax?: Duration | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { type Site, visit } from './visitor.js';
 
 /** Visitors at the same time. Each waits for its answers before it goes on, as people do. */
-export const VISITORS = 256;
+export const VISITORS = 64;
 
 export interface WorkloadOptions {
   readonly seconds: number;

@@ -293,8 +293,8 @@ describe('while the origin is down', () => {
     expect(rig.loader.statistics().pendingWrites).toBe(0);
   });
 
-  test('delays grow from retryFirst to retryMax', async () => {
-    const rig = behind({ maxDelay: '1s', retryFirst: '100ms', retryMax: '1s' });
+  test('delays grow from retryFirst to a second, so that writes follow soon after its return', async () => {
+    const rig = behind({ maxDelay: '1s', retryFirst: '100ms', retryMax: '30s' });
     rig.set('a', 'one');
     rig.clock.advance(1000);
     const delays: number[] = [];
