@@ -104,10 +104,11 @@ export class Faults {
         this.#join(kind);
         break;
       case 'slow-network':
+        if (network.slowness > 1) break;
         this.#count(kind, '');
-        network.slowness *= 8;
+        network.slowness = 8;
         this.#until(longMs / 2, () => {
-          network.slowness /= 8;
+          network.slowness = 1;
         });
         break;
       default:

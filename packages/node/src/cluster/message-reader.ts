@@ -69,7 +69,7 @@ export class MessageReader {
         return;
       case 'acknowledge':
         member.leases.answered(incarnation);
-        member.holdings.owner(message.partition)?.acknowledged(message.copy, message.seq);
+        member.holdings.owner(message.partition)?.acknowledged(message.copy, message.attempt, message.seq);
         return;
       case 'sync-acknowledge': {
         member.leases.answered(incarnation);

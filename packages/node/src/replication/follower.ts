@@ -72,6 +72,8 @@ export class Follower {
   #chunksMovedMs: number;
   #sync: Sync | undefined;
   #attempts = 0;
+  /** Of the last sync that was begun; undefined: the copy came to be in step under an owner before. */
+  #attempt: number | undefined;
 
   constructor(
     readonly node: string,
@@ -95,7 +97,9 @@ export class Follower {
     return this.#sync !== undefined;
   }
 
-  acknowledged(seq: number): void {
+  /** An acknowledgement from before the current sync says nothing about what the copy holds now. */
+  acknowledged(attempt: number, seq: number): void {
+    if (this.#attempt !== undefined && attempt !== this.#attempt) return;
     if (seq <= this.ackedSeq || seq >= this.of.window.nextSeq) return;
     this.ackedSeq = seq;
     if (seq > this.sentSeq) this.sentSeq = seq;
@@ -110,7 +114,7 @@ export class Follower {
       sync.acknowledgedChunks = chunk + 1;
       this.#chunksMovedMs = this.of.host.nowMs();
     }
-    this.acknowledged(seq);
+    this.acknowledged(attempt, seq);
     this.#completeSync();
   }
 
@@ -179,6 +183,7 @@ export class Follower {
       requests,
     };
     this.#sync = sync;
+    this.#attempt = attempt;
     return sync;
   }
 

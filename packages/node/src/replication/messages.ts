@@ -54,6 +54,8 @@ export interface Acknowledge {
   readonly kind: 'acknowledge';
   readonly partition: number;
   readonly copy: number;
+  /** The last sync that the copy began with: what it held before that does not count. */
+  readonly attempt: number;
   readonly seq: number;
 }
 

@@ -10,7 +10,8 @@ import type { RequestLog } from './request-log.js';
 export class Replica {
   /** The last record that was applied; undefined before the first chunk of a sync. */
   appliedSeq: number | undefined;
-  #attempt = -1;
+  /** The sync that it began with; -1: none. */
+  attempt = -1;
   #nextChunk = 0;
   /** The snapshot is whole. */
   complete = false;
@@ -32,12 +33,13 @@ export class Replica {
       this.requests.add(record, nowMs);
       this.appliedSeq = record.seq;
     }
-    return { kind: 'acknowledge', partition: this.partition, copy: this.copy, seq: this.appliedSeq };
+    const { partition, copy, appliedSeq: seq } = this;
+    return { kind: 'acknowledge', partition, copy, attempt: this.attempt, seq };
   }
 
   sync(message: SyncChunk, nowMs: number): SyncAcknowledge | undefined {
-    if (message.attempt < this.#attempt) return undefined;
-    if (message.attempt > this.#attempt) {
+    if (message.attempt < this.attempt) return undefined;
+    if (message.attempt > this.attempt) {
       if (message.chunk !== 0) return undefined;
       this.#begin(message);
     }
@@ -52,7 +54,7 @@ export class Replica {
       kind: 'sync-acknowledge',
       partition: this.partition,
       copy: this.copy,
-      attempt: this.#attempt,
+      attempt: this.attempt,
       chunk: this.#nextChunk - 1,
       seq: this.appliedSeq!,
     };
@@ -71,7 +73,7 @@ export class Replica {
   #begin(message: SyncChunk): void {
     this.entries.clear();
     this.requests.clear();
-    this.#attempt = message.attempt;
+    this.attempt = message.attempt;
     this.#nextChunk = 0;
     this.complete = false;
     this.appliedSeq = message.baseSeq;

@@ -78,7 +78,7 @@ describe('replicator', () => {
   const deliverTo = (replica: Replica): void => {
     for (const message of sentTo('c')) {
       const answer = message.kind === 'sync' ? replica.sync(message, 0) : replica.replicate(message as Replicate, 0);
-      if (answer?.kind === 'acknowledge') replicator.acknowledged(C.copy, answer.seq);
+      if (answer?.kind === 'acknowledge') replicator.acknowledged(C.copy, answer.attempt, answer.seq);
       if (answer?.kind === 'sync-acknowledge')
         replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
     }
@@ -105,9 +105,9 @@ describe('replicator', () => {
     write('k', 'two', 2);
     expect(seqsSentTo('b')).toEqual([11, 12]);
     expect(entries.text('k')).toBeUndefined();
-    replicator.acknowledged(B.copy, 11);
+    replicator.acknowledged(B.copy, -1, 11);
     expect(entries.text('k')).toBe('one');
-    replicator.acknowledged(B.copy, 12);
+    replicator.acknowledged(B.copy, -1, 12);
     expect(entries.text('k')).toBe('two');
     expect(sink.told).toEqual(['1: 5.11 on 2', '2: 5.12 on 2']);
   });
@@ -129,21 +129,21 @@ describe('replicator', () => {
   it('believes no acknowledgement of what it has not sent, nor of a copy that it does not feed', () => {
     replicator.configure(5, B, undefined, []);
     write('k', 'v', 1);
-    replicator.acknowledged(B.copy, 999);
-    replicator.acknowledged(77, 11);
+    replicator.acknowledged(B.copy, -1, 999);
+    replicator.acknowledged(77, -1, 11);
     expect(sink.told).toEqual([]);
   });
 
   it('waits for the successor of an open proposal as well', () => {
     replicator.configure(5, undefined, C, []);
-    syncC();
+    const { attempt } = syncC();
     replicator.configure(5, B, C, [C]);
     write('k', 'v', 1);
-    replicator.acknowledged(B.copy, 11);
+    replicator.acknowledged(B.copy, -1, 11);
     clock.advance(5_000);
     replicator.tick(400, 700);
     expect(sink.told).toEqual([]);
-    replicator.acknowledged(C.copy, 11);
+    replicator.acknowledged(C.copy, attempt, 11);
     expect(sink.told).toEqual(['1: 5.11 on 3']);
   });
 
@@ -160,7 +160,7 @@ describe('replicator', () => {
     write('a', '1');
     write('b', '2');
     expect(seqsSentTo('b')).toEqual([11, 12]);
-    replicator.acknowledged(B.copy, 11);
+    replicator.acknowledged(B.copy, -1, 11);
     expect(seqsSentTo('b')).toEqual([]);
     replicator.rewind('b');
     expect(seqsSentTo('b')).toEqual([12]);
@@ -182,10 +182,10 @@ describe('replicator', () => {
     write('c', undefined);
     const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
     deliverTo(replica);
-    replicator.acknowledged(B.copy, 17);
+    replicator.acknowledged(B.copy, -1, 17);
     write('f', 'f1');
     deliverTo(replica);
-    replicator.acknowledged(B.copy, 18);
+    replicator.acknowledged(B.copy, -1, 18);
     for (let round = 0; round < 5; round++) deliverTo(replica);
     expect(replicator.caughtUp(C.copy)).toBe(true);
     expect([...(replica.entries as MemoryEntries).records.keys()].sort()).toEqual(['a', 'b', 'd', 'e', 'f']);
@@ -202,7 +202,7 @@ describe('replicator', () => {
     const answer = replica.sync(chunk, 0)!;
     replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
     expect(replicator.caughtUp(C.copy)).toBe(false);
-    replicator.acknowledged(C.copy, 12);
+    replicator.acknowledged(C.copy, chunk.attempt, 12);
     expect(replicator.caughtUp(C.copy)).toBe(true);
   });
 
@@ -225,13 +225,30 @@ describe('replicator', () => {
       write('k', `${step}`);
       replicator.flush();
       clock.advance(100);
-      replicator.acknowledged(B.copy, 10 + step);
-      replicator.acknowledged(C.copy, 10 + step);
+      replicator.acknowledged(B.copy, -1, 10 + step);
+      replicator.acknowledged(C.copy, lost.attempt, 10 + step);
       replicator.tick(400, 700);
     }
     const chunks = sentTo('c').filter((message) => message.kind === 'sync');
     expect(chunks.map(({ chunk }) => chunk)).toEqual([0]);
     expect(chunks[0]!.attempt).toBeGreaterThan(lost.attempt);
+  });
+
+  it('does not believe an acknowledgement from before the sync began anew', () => {
+    write('k', 'k1');
+    replicator.configure(5, B, C, []);
+    const [first] = sentTo('c') as [SyncChunk];
+    write('k', 'k2');
+    replicator.flush();
+    replicator.rewind('c');
+    const again = sentTo('c')
+      .filter((message) => message.kind === 'sync')
+      .at(-1)!;
+    replicator.acknowledged(C.copy, first.attempt, 12);
+    replicator.chunkAcknowledged(C.copy, again.attempt, 0, 11);
+    expect(replicator.caughtUp(C.copy)).toBe(false);
+    replicator.acknowledged(C.copy, again.attempt, 12);
+    expect(replicator.caughtUp(C.copy)).toBe(true);
   });
 
   it('lets a learner go that holds writes up', () => {
@@ -252,7 +269,7 @@ describe('replicator', () => {
     expect(logged).toMatchObject({ seq: 11, result: 1 });
     if (logged !== undefined && logged !== 'settled') replicator.observeRequest(logged, sink, 2);
     expect(sink.told).toEqual([]);
-    replicator.acknowledged(B.copy, 11);
+    replicator.acknowledged(B.copy, -1, 11);
     expect(sink.told).toEqual(['1: 5.11 on 2', '2: 5.11 on 2']);
   });
 
@@ -273,7 +290,7 @@ describe('replicator', () => {
     replicator.configure(5, B, undefined, []);
     for (let count = 0; count < PENDING_RECORDS_MAX; count++) write('k', 'v');
     expect(replicator.hasRoom).toBe(false);
-    replicator.acknowledged(B.copy, 11);
+    replicator.acknowledged(B.copy, -1, 11);
     expect(replicator.hasRoom).toBe(true);
   });
 

@@ -172,8 +172,8 @@ export class Replicator implements FollowedPartition {
     this.commit();
   }
 
-  acknowledged(copy: number, seq: number): void {
-    this.#follower(copy)?.acknowledged(seq);
+  acknowledged(copy: number, attempt: number, seq: number): void {
+    this.#follower(copy)?.acknowledged(attempt, seq);
     this.commit();
   }
 
