@@ -90,10 +90,10 @@ describe('nobody answers', () => {
   test('a server that is no node of Larder is named as such', async () => {
     const node = await startNode();
     node.viewAnswer = { view: { version: 1, nodes: [], owners: [] } };
-    const error = await rejection(connect({ endpoints: node.address, connectTimeout: 100 }));
+    const error = await rejection(connect({ endpoints: node.address, connectTimeout: '1s' }));
     expect(error.message).toContain('a view of 0 partitions where 1024 are due');
     node.viewAnswer = {};
-    expect((await rejection(connect({ endpoints: node.address, connectTimeout: 100 }))).message).toContain(
+    expect((await rejection(connect({ endpoints: node.address, connectTimeout: '1s' }))).message).toContain(
       'answered without a view',
     );
   });

@@ -190,6 +190,22 @@ describe('a view that changes', () => {
     move(other, 3);
   });
 
+  test('a large value of which a dropped node speaks last is fetched from the new owner', async () => {
+    const { one, other, larder } = await pair();
+    const cache = larder.cache('blobs', { codec: bytes() });
+    const value = Buffer.alloc(200_000, 7);
+    other.store.set('blobs/a', value, -1);
+    one.script = () => {};
+    const read = cache.get('a');
+    const operation = await one.operations.take();
+    const changed = new Promise((resolve) => larder.on('topology', resolve));
+    operation.session.send((writer) => writer.view(viewOwnedBy(other, [other], 2)));
+    await changed;
+    operation.session.send((writer) => writer.bulk(operation.id, value.length, 1, 1, -1));
+    expect(value.equals((await read) as Buffer)).toBe(true);
+    expect(one.bulkRequests.length).toBe(0);
+  });
+
   test('reads that were under way on a dropped node which dies go to the new owner', async () => {
     const { one, other, larder, cache } = await pair();
     other.store.set('names/a', Buffer.from('new'), -1);

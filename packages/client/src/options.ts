@@ -39,6 +39,7 @@ export interface ResolvedConnectOptions {
   readonly codec: Codec<unknown>;
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly pendingBytesMax: number;
   readonly signal: AbortSignal | undefined;
   readonly name: string;
   readonly clock: Clock;
@@ -47,6 +48,8 @@ export interface ResolvedConnectOptions {
 
 const CONNECT_OPTIONS = ['endpoints', 'codec', 'timeout', 'connectTimeout', 'signal', 'name', 'clock', 'random'];
 const TIMEOUT_MS_MAX = 600_000;
+/** Of values on their way to one node. */
+const PENDING_BYTES_MAX = 256 * 1024 * 1024;
 const NAME_LENGTH_MAX = 128;
 
 /** Throws BAD_ARGUMENT that names the option. */
@@ -60,6 +63,7 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
     codec: checkedCodec(options.codec ?? json()),
     timeoutMs: timeoutMs('timeout', options.timeout, 1_000),
     connectTimeoutMs: timeoutMs('connectTimeout', options.connectTimeout, 5_000),
+    pendingBytesMax: PENDING_BYTES_MAX,
     signal: options.signal,
     name: clientName(options.name ?? 'larder-client'),
     clock: options.clock ?? systemClock,

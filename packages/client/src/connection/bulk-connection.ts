@@ -1,14 +1,7 @@
 import { cacheService, failureToError, LarderError, toLarderError } from '@larder/proto';
 import { type BulkReply, type BulkResponse, BulkTransfer, decodeResponse, factsOf } from './bulk-transfer.js';
 import type { BulkFacts, Call, Carrier } from './call.js';
-import {
-  closedError,
-  decodeError,
-  nodeError,
-  PENDING_BYTES_MAX,
-  pendingBytesError,
-  timeoutError,
-} from './call-errors.js';
+import { closedError, decodeError, nodeError, pendingBytesError, timeoutError } from './call-errors.js';
 import type { ConnectionEvents, SessionOptions } from './session-connection.js';
 import { type LinkOwner, StreamLink } from './stream-link.js';
 import { Sweeper } from './sweeper.js';
@@ -66,8 +59,10 @@ export class BulkConnection implements Carrier, LinkOwner {
   /** Starts or queues the transfer of the call's value. `facts` is what the session said of the value to read. */
   submit(call: Call, facts?: BulkFacts): void {
     const valueBytes = call.value?.length ?? 0;
+    const { pendingBytesMax } = this.options;
     if (this.#link.phase === 'closed') call.reject(closedError(call));
-    else if (this.#pendingBytes + valueBytes > PENDING_BYTES_MAX) call.reject(pendingBytesError(call, this.node));
+    else if (this.#pendingBytes + valueBytes > pendingBytesMax)
+      call.reject(pendingBytesError(call, this.node, pendingBytesMax));
     else this.#admit(call, facts);
   }
 

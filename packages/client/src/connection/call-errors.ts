@@ -4,9 +4,6 @@ import type { Call } from './call.js';
 
 /** How calls fail on the client's side. What a failed write left behind is the call's own knowledge. */
 
-/** Values on their way to one node, on its session and, again, on Bulk. At the bound: BUSY. */
-export const PENDING_BYTES_MAX = 256 * 1024 * 1024;
-
 export function closedError(call: Call): LarderError {
   return new LarderError('CLOSED', 'the client was closed', { outcome: call.outcomeIfLost });
 }
@@ -36,8 +33,8 @@ export function abortedError(call: Call, reason: unknown): LarderError {
   });
 }
 
-export function pendingBytesError(call: Call, node: string): LarderError {
-  const message = `more than ${PENDING_BYTES_MAX} bytes of values are waiting for node ${node}`;
+export function pendingBytesError(call: Call, node: string, bytesMax: number): LarderError {
+  const message = `more than ${bytesMax} bytes of values are waiting for node ${node}`;
   return new LarderError('BUSY', message, { outcome: call.isWrite ? 'not-applied' : undefined, node });
 }
 

@@ -1,10 +1,10 @@
 import { LarderError, OperationKind, REQUEST_FRAME_BYTES_TARGET, SessionResponseWriter } from '@larder/proto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Cache } from '../cache.js';
 import { bytes } from '../codecs/bytes.js';
 import { text } from '../codecs/text.js';
-import type { Larder } from '../larder.js';
-import type { ConnectOptions } from '../options.js';
+import { Larder } from '../larder.js';
+import { type ConnectOptions, resolveConnectOptions } from '../options.js';
 import { connectTo, startNode, stoppedClock } from './testing/connected.js';
 import { rejection } from './testing/rejection.js';
 import type { ScriptedNode } from './testing/scripted-node.js';
@@ -200,6 +200,30 @@ describe('before the node has answered hello', () => {
     for (const write of writes)
       expect(await rejection(write)).toMatchObject({ code: 'CLOSED', outcome: 'not-applied' });
   });
+});
+
+test('values that were answered for do not count any more, those that were given up do until then', async () => {
+  const node = await startNode();
+  const options = resolveConnectOptions({ endpoints: node.address, timeout: '30s' });
+  const larder = new Larder(node.view, { ...options, pendingBytesMax: 300_000 });
+  onTestFinished(() => larder.destroy());
+  const cache = larder.cache('blobs', { codec: bytes() });
+  const [small, large] = [Buffer.alloc(60_000), Buffer.alloc(290_000)];
+  for (let turn = 0; turn < 8; turn++) {
+    await cache.set('a', small);
+    await cache.set('b', large);
+  }
+  node.script = hold;
+  node.bulkScript = () => {};
+  const abort = new AbortController();
+  const { signal } = abort;
+  const transfer = rejection(cache.set('d', large, { signal }));
+  expect(await rejection(cache.set('e', large))).toMatchObject({ code: 'BUSY', outcome: 'not-applied' });
+  const writes = [1, 2, 3, 4, 5].map((key) => rejection(cache.set(key, small, { signal })));
+  expect(await rejection(cache.set('c', small))).toMatchObject({ code: 'BUSY', outcome: 'not-applied', node: 'n1' });
+  abort.abort();
+  for (const error of await Promise.all([...writes, transfer])) expect(error.code).toBe('ABORTED');
+  expect(await rejection(cache.set('c', small))).toMatchObject({ code: 'BUSY' });
 });
 
 describe('timeouts', () => {

@@ -12,14 +12,7 @@ import {
 import { encodeKey, keyScratch } from '../keys.js';
 import { answerCall, factsOf, isAnsweredByBulk } from './answer-call.js';
 import type { BulkFacts, Call, Carrier } from './call.js';
-import {
-  closedError,
-  lostError,
-  nodeError,
-  PENDING_BYTES_MAX,
-  pendingBytesError,
-  timeoutError,
-} from './call-errors.js';
+import { closedError, lostError, nodeError, pendingBytesError, timeoutError } from './call-errors.js';
 import { Deadlines } from './deadlines.js';
 import { Inbox, type InboxOwner } from './inbox.js';
 import { Outbox } from './outbox.js';
@@ -54,6 +47,8 @@ const AWAIT_RETURN_MS = 5_000;
 export interface SessionOptions {
   readonly clientName: string;
   readonly timeoutMs: number;
+  /** Values on their way to one node, on its session and, again, on Bulk. At the bound: BUSY. */
+  readonly pendingBytesMax: number;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -286,8 +281,8 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   }
 
   #admitValue(call: Call, valueBytes: number): boolean {
-    if (this.#pendingBytes + valueBytes > PENDING_BYTES_MAX) {
-      call.reject(pendingBytesError(call, this.node));
+    if (this.#pendingBytes + valueBytes > this.options.pendingBytesMax) {
+      call.reject(pendingBytesError(call, this.node, this.options.pendingBytesMax));
       return false;
     }
     this.#pendingBytes += valueBytes;
