@@ -8,16 +8,21 @@ import { MODES } from './modes.js';
 
 /** Evicted keys that are remembered for each entry. Three would gain one point of the way from LRU to the optimum. */
 const GHOSTS_PER_ENTRY = 2;
-/** How many entries a simulation has; a sample of 512 already misses the edge of a loop. */
-const SIMULATED_ENTRIES = 1024;
-/** Room for entries that are smaller than the average. */
-const SIMULATED_SLACK = 1.25;
+/** How many entries a simulation has at most; a sample of 512 already misses the edge of a loop. */
+const SIMULATED_ENTRIES = 1280;
+/** Where entries are of different sizes, room for more of those that are smaller than the mean. */
+const SIMULATED_SLACK = 1.6;
+/** Sizes count as different if the largest is this many times the mean. */
+const UNIFORM_RATIO = 1.25;
 /** The simulations take at most this share of the cache's bound; a small cache is simulated by a smaller sample. */
 const SIMULATION_SHARE = 1 / 16;
 /** With less than that nothing can be learned; the cache then stays with LRU. */
 const SIMULATED_ENTRIES_MIN = 8;
-/** Sizes of entries that have changed by this factor since the simulations were set up make them anew. */
+/** A mean size that has changed by this factor since the simulations, or the ghosts, were set up makes them anew. */
 const DRIFT_MAX = 1.5;
+/** The mean size follows that of the entries by an eighth of the difference, eight times a turnover. */
+const CALIBRATIONS_PER_TURNOVER = 8;
+const SMOOTHING = 1 / 8;
 
 /**
  * The default: rules the cache in one of six modes (modes.ts), whichever does best. Six small simulations of the cache,
@@ -51,6 +56,9 @@ export class Adaptive extends EvictionPolicy {
   #turnover = 0;
   #simulatedTurnover = 0;
   #insertsToCalibration = 1;
+  #meanCharge = 0;
+  #chargeMax = 0;
+  #hasEvicted = false;
 
   constructor({ words, memoryBytesMax, chargeOf }: PolicyContext) {
     super();
@@ -58,7 +66,7 @@ export class Adaptive extends EvictionPolicy {
     this.#lists = new ModalLists(words, EVICTION_STATE, this.#chargeOf);
     const bytesPerEntry = MODES.length * miniCacheBytesPerEntry(GHOSTS_PER_ENTRY);
     const affordable = Math.floor((memoryBytesMax * SIMULATION_SHARE) / bytesPerEntry);
-    const entriesMax = Math.min(SIMULATED_ENTRIES * SIMULATED_SLACK, affordable);
+    const entriesMax = Math.min(SIMULATED_ENTRIES, affordable);
     this.#simulatedEntriesMax = entriesMax < SIMULATED_ENTRIES_MIN ? 0 : entriesMax;
     this.#simulationBytes = this.#simulatedEntriesMax * bytesPerEntry;
     this.#capacityMax = memoryBytesMax - this.#simulationBytes;
@@ -81,7 +89,9 @@ export class Adaptive extends EvictionPolicy {
 
   insert(ref: number, hash: number): void {
     this.#entries++;
-    if (--this.#insertsToCalibration <= 0) this.#calibrate(this.#lists.weight + this.#chargeOf(ref));
+    const charge = this.#chargeOf(ref);
+    if (charge > this.#chargeMax) this.#chargeMax = charge;
+    if (--this.#insertsToCalibration <= 0) this.#calibrate((this.#lists.weight + charge) / this.#entries);
     this.#lists.insert(ref);
     if (hash < this.#sampledBelow) this.#simulate(ref, hash);
   }
@@ -103,6 +113,7 @@ export class Adaptive extends EvictionPolicy {
   }
 
   victim(): number {
+    this.#hasEvicted = true;
     this.#followPressure();
     this.#fitGhosts();
     return this.#lists.victim();
@@ -130,10 +141,14 @@ export class Adaptive extends EvictionPolicy {
     if (this.#choice.observe(hitBits)) this.#lists.setMode(MODES[this.#choice.current]!);
   }
 
-  /** Sets the length of a turnover from the mean size of entries, and the simulations if it has changed much. */
-  #calibrate(weight: number): void {
-    const turnover = Math.max(1, Math.floor((this.#capacity * this.#entries) / weight));
-    this.#insertsToCalibration = Math.max(16, turnover >>> 3);
+  /** Sets the length of a turnover from the mean size of entries, and the simulations if that has changed much. */
+  #calibrate(meanCharge: number): void {
+    if (this.#hasEvicted) this.#meanCharge += SMOOTHING * (meanCharge - this.#meanCharge);
+    else this.#meanCharge = meanCharge;
+    const turnover = Math.max(1, Math.floor(this.#capacity / this.#meanCharge));
+    this.#insertsToCalibration = this.#hasEvicted
+      ? Math.max(16, Math.floor(turnover / CALIBRATIONS_PER_TURNOVER))
+      : this.#entries;
     if (turnover === this.#turnover) return;
     this.#turnover = turnover;
     this.#lists.setCapacity(this.#capacity, turnover);
@@ -144,8 +159,9 @@ export class Adaptive extends EvictionPolicy {
   #startSimulations(): void {
     this.#simulatedTurnover = this.#turnover;
     if (this.#simulatedEntriesMax === 0) return;
-    const exact = this.#turnover <= this.#simulatedEntriesMax;
-    const sampled = exact ? this.#turnover : Math.floor(this.#simulatedEntriesMax / SIMULATED_SLACK);
+    const isUniform = this.#chargeMax < UNIFORM_RATIO * this.#meanCharge;
+    const most = isUniform ? this.#simulatedEntriesMax : Math.floor(this.#simulatedEntriesMax / SIMULATED_SLACK);
+    const sampled = Math.min(this.#turnover, most);
     const share = sampled / this.#turnover;
     this.#sampledBelow = share * 2 ** 32;
     this.#minis = MODES.map(

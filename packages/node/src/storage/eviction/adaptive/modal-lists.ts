@@ -41,6 +41,7 @@ const EPOCHS_KEPT = 3;
 const REPAIRS_MAX = 4;
 /** `count` modes: the share of L in what is not the window; the rest is B. */
 const MAIN_SHARE = 0.8;
+const LARGEST_SHARE_MAX = 1 / 4;
 
 export class ModalLists {
   readonly #words: Uint32Array;
@@ -59,6 +60,10 @@ export class ModalLists {
   #windowWeight = 0;
   #mainWeight = 0;
   #keptWeight = 0;
+  /** Of what came in this turnover and in the one before. */
+  #largestNow = 0;
+  #largestBefore = 0;
+  #insertsOfTurnover = 0;
 
   #turnover = 1;
   #stampUnit = 1;
@@ -110,9 +115,28 @@ export class ModalLists {
     this.#windowWeight =
       mode.kind === 'recency'
         ? this.#capacity
-        : Math.min(Math.max(mode.window * this.#capacity, entryWeight), this.#capacity - entryWeight);
+        : Math.min(Math.max(mode.window * this.#capacity, this.#windowWeightMin()), this.#capacity - entryWeight);
     this.#mainWeight = this.#capacity - this.#windowWeight;
     this.#keptWeight = MAIN_SHARE * this.#mainWeight;
+  }
+
+  /** The window must hold the largest entry, or that would push others out of L; but no more than a quarter for that. */
+  #windowWeightMin(): number {
+    const largest = Math.max(this.#largestNow, this.#largestBefore);
+    return Math.max(this.#entryWeight, Math.min(largest, this.#capacity * LARGEST_SHARE_MAX));
+  }
+
+  #noteWeight(weight: number): void {
+    if (weight > this.#largestNow) {
+      const isLargest = weight > this.#largestBefore;
+      this.#largestNow = weight;
+      if (isLargest) this.setMode(this.#mode);
+    }
+    if (++this.#insertsOfTurnover < this.#turnover) return;
+    this.#insertsOfTurnover = 0;
+    this.#largestBefore = this.#largestNow;
+    this.#largestNow = 0;
+    this.setMode(this.#mode);
   }
 
   /** A request for an entry that is there. */
@@ -143,6 +167,7 @@ export class ModalLists {
   }
 
   insert(ref: number): void {
+    this.#noteWeight(this.#weightOf(ref));
     const admit = this.#evicted ? this.#arrivingIsRecent : this.#fitsMain(ref);
     if (this.#mode.kind === 'reuse' && admit) {
       this.#add(ref, L);
