@@ -1,5 +1,8 @@
 import { KEY_BYTES_MAX } from '@larder/proto';
 
+/** The cache's number goes before the key, as a word. */
+const CACHE_BYTES = 4;
+
 /**
  * Reads a key once: its bytes become words that can be compared with a record's, and its hash comes out on the way.
  *
@@ -43,7 +46,7 @@ export class KeyHash {
         if (index === last) {
           message = tail(source, at, end);
           words[index] = message;
-          message |= length << 24;
+          message |= (length + CACHE_BYTES) << 24;
         } else {
           message = source[at] | (source[at + 1] << 8) | (source[at + 2] << 16) | (source[at + 3] << 24);
           words[index] = message;
