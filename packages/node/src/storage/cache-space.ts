@@ -34,15 +34,15 @@ export class CacheSpace {
 
   /** Bytes that the policy takes outside of the arena. */
   get policyBytes(): number {
-    return this.entries * this.policy.entryBytes + this.policy.stateBytes;
+    return this.entries * this.policy.entryBytes + this.policy.stateBytes(this.entries);
   }
 
   get bytes(): number {
-    return this.entryBytes + this.policy.stateBytes;
+    return this.entryBytes + this.policy.stateBytes(this.entries);
   }
 
   /** What entries may take. */
   get entryBytesMax(): number {
-    return this.memoryBytesMax - this.policy.stateBytes;
+    return this.memoryBytesMax - this.policy.stateBytes(this.entries);
   }
 }

@@ -61,6 +61,8 @@ export class Room {
     const pinnedCharge = space.pinnedBytes - (pinnedOld === 0 ? 0 : space.charge(pinnedOld));
     if (pinnedCharge + charge > space.entryBytesMax) return PutResult.full;
     if (residents.pinnedWords - pinnedOld + this.#index.words + words > liveWordsMax) return PutResult.full;
+    // What is replaced stays until its successor is complete; if it is pinned no eviction makes room for both.
+    if (residents.pinnedWords + this.#index.words + words > this.#arena.words.length) return PutResult.full;
     while (space.entryBytes - this.#replacedCharge(space) + charge > space.entryBytesMax) {
       if (!this.#evictFrom(space)) return PutResult.full;
     }

@@ -23,8 +23,8 @@ export abstract class EvictionPolicy {
   /** Bytes that it keeps for every entry outside of its record. Charged with the entry. */
   readonly entryBytes: number = 0;
 
-  /** Bytes that it takes beyond that. */
-  get stateBytes(): number {
+  /** Bytes that it takes beyond that, in a cache of so many entries, those included that may not be evicted. */
+  stateBytes(_entries: number): number {
     return 0;
   }
 

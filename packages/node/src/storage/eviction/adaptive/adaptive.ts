@@ -73,9 +73,9 @@ export class Adaptive extends EvictionPolicy {
     this.#capacity = this.#capacityMax;
   }
 
-  override get stateBytes(): number {
+  override stateBytes(entries: number): number {
     const ghostBytes = this.#lists.ghosts?.bytes ?? 0;
-    return this.#simulationBytes + Math.max(0, ghostBytes - this.#entries * this.entryBytes);
+    return this.#simulationBytes + Math.max(0, ghostBytes - entries * this.entryBytes);
   }
 
   /** For tests and for the curious: the number of the ruling mode in MODES. */
