@@ -1,44 +1,84 @@
+import type { Clock, Timer } from '@larder/base';
+
 /**
- * Decides when a batch leaves. While a statement slot is free it leaves when the current turn of the event loop has
- * ended, so that everything that arrived together goes together and nobody waits for a timer. While all slots are taken
- * items gather, and leave as one batch when a slot frees: the busier the origin, the larger the batches.
+ * Decides when a batch leaves.
+ *
+ * If no statement is in flight it leaves when the current turn of the event loop has ended: what arrived together goes
+ * together and nobody waits for a timer. While statements are in flight items gather, and leave when none is any more,
+ * when GATHER_COUNT wait, or after GATHER_MS, so that a slow statement does not hold others up. While all slots are
+ * taken they gather until one frees. So the busier the origin, the larger the batches.
  */
 export class BatchRunner {
   #running = 0;
   #scheduled = false;
+  /** When what gathers has gathered long enough; Infinity: nothing gathers. */
+  #gatheredAtMs = Number.POSITIVE_INFINITY;
+  #timer: Timer | undefined;
 
-  /** `takeBatch` starts a batch and returns its end, which must not reject, or undefined if there is nothing to do. */
-  constructor(
-    readonly statementsMax: number,
-    readonly takeBatch: () => Promise<void> | undefined,
-  ) {}
+  constructor(readonly options: BatchRunnerOptions) {}
 
-  get running(): number {
-    return this.#running;
-  }
-
-  /** There may be something to do. */
+  /** Something was added. */
   wake(): void {
-    if (this.#scheduled || this.#running >= this.statementsMax) return;
-    this.#scheduled = true;
-    setImmediate(this.#start);
+    if (this.#scheduled) return;
+    if (this.#mayLeave()) {
+      this.#scheduled = true;
+      setImmediate(this.#start);
+    } else if (this.options.waiting !== undefined && this.#gatheredAtMs === Number.POSITIVE_INFINITY) {
+      this.#gather();
+    }
   }
 
   readonly #start = (): void => {
     this.#scheduled = false;
-    while (this.#running < this.statementsMax) {
-      const batch = this.takeBatch();
-      if (batch === undefined) return;
-      this.#running++;
-      void batch.then(this.#ended);
-    }
+    while (this.#mayLeave()) if (!this.#startBatch()) return;
+    if (this.options.waiting !== undefined && this.options.waiting() > 0) this.wake();
   };
 
   readonly #ended = (): void => {
     this.#running--;
     this.#start();
   };
+
+  #mayLeave(): boolean {
+    const { statementsMax, clock, waiting } = this.options;
+    if (this.#running === 0) return true;
+    if (this.#running >= statementsMax) return false;
+    return waiting === undefined || waiting() >= GATHER_COUNT || clock.monotonicMs() >= this.#gatheredAtMs;
+  }
+
+  #gather(): void {
+    const { clock } = this.options;
+    this.#gatheredAtMs = clock.monotonicMs() + GATHER_MS;
+    this.#timer = clock.after(GATHER_MS, this.#start);
+  }
+
+  #startBatch(): boolean {
+    this.#timer?.cancel();
+    this.#gatheredAtMs = Number.POSITIVE_INFINITY;
+    const batch = this.options.takeBatch();
+    if (batch === undefined) return false;
+    this.#running++;
+    void batch.then(this.#ended);
+    return true;
+  }
 }
 
-/** Bounds the copies that a statement makes of its keys and values; PostgreSQL takes at most 1 GiB in a message. */
+export interface BatchRunnerOptions {
+  readonly statementsMax: number;
+  readonly clock: Clock;
+  /** How many items could leave now. Left out: gathering is somebody else's business. */
+  readonly waiting?: () => number;
+  /** Starts a batch and returns its end, which must not reject, or undefined if there is nothing to do. */
+  takeBatch(): Promise<void> | undefined;
+}
+
+/**
+ * Each statement has its price however many rows it carries. CPU time of node-postgres and PostgreSQL 18 for one row of a
+ * batch of 32, 128 and 512: 16.1, 13.4 and 11.1 us (2026-11-23, two busy cores). A few hundred rows are enough.
+ */
+const GATHER_COUNT = 256;
+/** About a round trip to a database in the same data centre: what a miss costs anyway. A guess. */
+const GATHER_MS = 1;
+
+/** Bounds what a statement carries: PostgreSQL takes at most 1 GiB in a message, and a batch is in memory three times. */
 export const STATEMENT_BYTES_MAX = 16 * 1024 * 1024;

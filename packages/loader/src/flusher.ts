@@ -43,7 +43,11 @@ export class Flusher {
     this.#delayMs = Math.min(policy.delayMs, policy.ageMsMax / 2);
     this.#backoff = this.#newBackoff(Math.max(options.policy.retryFirstMs, ORIGIN_PAUSE_MS_MAX));
     this.#batchMax = policy.batchMax;
-    this.#runner = new BatchRunner(policy.statementsMax, () => this.#takeBatch());
+    this.#runner = new BatchRunner({
+      statementsMax: policy.statementsMax,
+      clock,
+      takeBatch: () => this.#takeBatch(),
+    });
   }
 
   get pending(): number {

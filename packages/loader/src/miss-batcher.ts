@@ -1,4 +1,4 @@
-import { BoundedQueue } from '@larder/base';
+import { BoundedQueue, type Clock } from '@larder/base';
 import { BatchRunner } from './batch-runner.js';
 import type { ResolvedLoadPolicy } from './policy.js';
 import type { Flight } from './single-flight.js';
@@ -13,11 +13,17 @@ export class MissBatcher {
   /** `load` answers the flights of a batch and must not reject. */
   constructor(
     readonly policy: ResolvedLoadPolicy,
+    clock: Clock,
     readonly load: (flights: readonly Flight[]) => Promise<void>,
   ) {
     this.#batchMax = Math.min(policy.batchMax, FIRST_BATCH_MAX);
     this.#queue = new BoundedQueue(policy.waitingMax);
-    this.#runner = new BatchRunner(policy.statementsMax, () => this.#takeBatch());
+    this.#runner = new BatchRunner({
+      statementsMax: policy.statementsMax,
+      clock,
+      waiting: () => this.#queue.length,
+      takeBatch: () => this.#takeBatch(),
+    });
   }
 
   /** False at the bound. */

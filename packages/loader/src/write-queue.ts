@@ -33,7 +33,12 @@ export class WriteQueue {
   constructor(readonly options: WriteQueueOptions) {
     this.#readySets = new BoundedQueue(options.policy.pendingMax);
     this.#readyDeletes = new BoundedQueue(options.policy.pendingMax);
-    this.#runner = new BatchRunner(options.policy.statementsMax, () => this.#takeBatch());
+    this.#runner = new BatchRunner({
+      statementsMax: options.policy.statementsMax,
+      clock: options.clock,
+      waiting: () => this.#readySets.length + this.#readyDeletes.length,
+      takeBatch: () => this.#takeBatch(),
+    });
   }
 
   get pending(): number {

@@ -89,14 +89,52 @@ describe('misses of one turn', () => {
     expect(rig.origin.calls.map(({ keys }) => keys)).toEqual([['0', '1', '2'], ['3', '4', '5'], ['6']]);
   });
 
+  test('gather for a moment while a statement is in flight, and leave together', async () => {
+    const rig = new Rig({ read: 'through' });
+    rig.get('a');
+    await rig.origin.called(1);
+    rig.get('b');
+    await settle();
+    rig.get('c');
+    await settle();
+    expect(rig.origin.calls).toHaveLength(1);
+    rig.clock.advance(1);
+    expect((await rig.origin.called(2)).keys).toEqual(['b', 'c']);
+  });
+
+  test('leave at once when the statement in flight ends', async () => {
+    const rig = new Rig({ read: 'through' });
+    rig.get('a');
+    const call = await rig.origin.called(1);
+    rig.get('b');
+    await settle();
+    call.open();
+    expect((await rig.origin.called(2)).keys).toEqual(['b']);
+    expect(rig.clock.pendingCount).toBe(0);
+  });
+
+  test('leave at once when there are many of them', async () => {
+    const rig = new Rig({ read: 'through' });
+    rig.get('a');
+    const call = await rig.origin.called(1);
+    call.open();
+    await settle();
+    rig.get('b');
+    await rig.origin.called(2);
+    for (let key = 0; key < 256; key++) rig.get(`${key}`);
+    expect((await rig.origin.called(3)).keys.length).toBeGreaterThan(10);
+  });
+
   test('gather while maxStatements are in flight, and leave together when one ends', async () => {
     const rig = new Rig({ read: 'through', loads: { maxStatements: 2 } });
     for (const key of ['a', 'b', 'c', 'd', 'e']) {
       rig.get(key);
       await settle();
+      rig.clock.advance(1);
     }
     expect(rig.origin.calls.map(({ keys }) => keys)).toEqual([['a'], ['b']]);
     rig.origin.calls[0]?.open();
+    rig.clock.advance(1);
     expect((await rig.origin.called(3)).keys).toEqual(['c', 'd', 'e']);
   });
 

@@ -20,7 +20,7 @@ export class ReadThrough {
   #waiting = 0;
 
   constructor(readonly context: OriginContext) {
-    this.#batcher = new MissBatcher(context.policy.loads, (flights) => this.#loadBatch(flights));
+    this.#batcher = new MissBatcher(context.policy.loads, context.clock, (flights) => this.#loadBatch(flights));
   }
 
   /** Gets that wait. */
