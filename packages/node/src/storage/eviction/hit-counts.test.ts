@@ -48,7 +48,7 @@ function openFor(size: number, eviction: EvictionPolicyName): Storage {
   probe.put(0, keySlice(Buffer.alloc(24)), VALUE, 0, VALUE.length, 1, 1, 0, 0);
   const entryBytes = probe.statistics(0).bytes - before;
   let bound = size * entryBytes;
-  for (let step = 0; step < 20; step++) bound = size * entryBytes + open(bound, eviction).statistics(0).bytes + 64;
+  for (let step = 0; step < 4; step++) bound = size * entryBytes + open(bound, eviction).statistics(0).bytes + 64;
   return open(bound, eviction);
 }
 
