@@ -104,7 +104,7 @@ describe('what has been sent', () => {
     const { outbox, writes } = opened();
     append(outbox, 1);
     await turn();
-    append(outbox, 2);
+    for (let index = 0; index < 40; index++) append(outbox, 2, Buffer.alloc(1_000));
     const next: Write[] = [];
     outbox.reset(streamOf(next));
     const third = append(outbox, 3);
