@@ -33,6 +33,8 @@ export class PartitionIndex {
   readonly #expiring = new Uint32Array(PARTITION_COUNT);
   /** While above 0, no segment is given back or made smaller. */
   #held = 0;
+  /** Partitions that lost their last entry meanwhile. */
+  readonly #emptied: number[] = [];
 
   constructor(arena: Arena, records: Records, source: BlockSource) {
     this.#segments = new SegmentTable(arena, this.#directory);
@@ -108,7 +110,11 @@ export class PartitionIndex {
   /** Gives back what the removals since `hold` have left of the partition, or of its segment with this tag. */
   release(partition: number, tag: number): void {
     this.#held--;
-    if (this.#held === 0) this.#giveBack(partition, tag);
+    if (this.#held > 0) return;
+    this.#giveBack(partition, tag);
+    for (let emptied = this.#emptied.pop(); emptied !== undefined; emptied = this.#emptied.pop()) {
+      if (this.#entries[emptied] === 0) this.#segments.freeAll(emptied);
+    }
   }
 
   /** Makes sure that one more entry with this hash can be inserted, and holds. False: there is no memory; not held. */
@@ -131,6 +137,7 @@ export class PartitionIndex {
     this.#segments.remove(partition, slot);
     this.#entries[partition]--;
     if (this.#held === 0) this.#giveBack(partition, tag);
+    else if (this.#entries[partition] === 0) this.#emptied.push(partition);
   }
 
   /**

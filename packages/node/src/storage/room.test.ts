@@ -1,6 +1,6 @@
 import { ManualClock, seededRandom } from '@larder/base';
 import { EntryFlag, PutResult } from '@larder/loader';
-import { keySlice } from '@larder/proto';
+import { keySlice, PARTITION_COUNT } from '@larder/proto';
 import { expect, test } from 'vitest';
 import { checkStorage } from './check-storage.js';
 import { createStorage } from './create-storage.js';
@@ -44,5 +44,16 @@ test('a dirty value whose successor has no room beside it is kept, and nothing i
   expect(before.evictions).toBe(0);
   expect(put(storage, 'large', VALUE.length, EntryFlag.dirty)).toBe(PutResult.full);
   expect(storage.statistics(0)).toEqual(before);
+  checkStorage(storage);
+});
+
+test('a partition that loses its last entry while another one is written to gives its memory back', () => {
+  const storage = open('lru', MIB, MIB);
+  const key = keySlice(Buffer.from('key'));
+  put(storage, 'key', 100, 0);
+  storage.index.hold();
+  storage.remove(0, key);
+  storage.index.release((key.partition + 1) % PARTITION_COUNT, 0);
+  expect(storage.arena.liveWords).toBe(0);
   checkStorage(storage);
 });
