@@ -456,6 +456,24 @@ describe('a node that does not keep to the protocol', () => {
     expect(await cache.get('b')).toBe('works');
   });
 
+  test('one whose view cannot be used is tried again and again, and never taken for recovered', async () => {
+    const { node, larder, cache } = await ready();
+    const events: string[] = [];
+    larder.on('degraded', ({ error }) => events.push(error.code));
+    const recovered = new Promise((resolve) => larder.on('recovered', resolve));
+    larder.on('recovered', () => events.push('recovered'));
+    const good = node.view;
+    node.view = { ...good, version: 2, nodes: [...good.nodes, ...good.nodes] };
+    for (const session of node.live) session.end();
+    await node.sessions.takeMany(3);
+    expect(events).toEqual(['UNAVAILABLE']);
+    expect(await rejection(cache.set('a', 'x'))).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied' });
+    node.view = good;
+    await recovered;
+    expect(events).toEqual(['UNAVAILABLE', 'recovered']);
+    expect(await cache.get('a')).toBeUndefined();
+  });
+
   test('a large value announced for a call that has none is no transfer', async () => {
     const { node, cache } = await ready();
     node.script = ([operation]) =>

@@ -207,11 +207,12 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   }
 
   view(view: ClientView): void {
+    // First, since a node whose view cannot be used is not ready for anything, and one that it does not name is retired.
+    this.events.viewReceived(view);
     const wasLost = this.#link.lastError !== undefined;
     this.#link.ready();
     this.#isReady = this.#link.phase === 'ready';
-    if (wasLost) this.events.connectionReady(this.node);
-    this.events.viewReceived(view);
+    if (wasLost && this.#isReady) this.events.connectionReady(this.node);
   }
 
   sliceDone(): void {
