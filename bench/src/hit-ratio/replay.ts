@@ -40,7 +40,9 @@ function replaySized(trace: Trace, sizes: Uint32Array, bytesMax: number, policy:
   const storage = open(bytesMax, policy);
   const keys = trace.keys.map((key) => Buffer.from(key));
   const partitions = keys.map((key) => partitionOf(key, 0, key.length));
-  const value = Buffer.alloc(sizes.reduce((most, bytes) => Math.max(most, bytes), 0));
+  const valueBytesMost = sizes.reduce((most, bytes) => Math.max(most, bytes), 0);
+  // Larger ones are refused before they are read.
+  const value = Buffer.alloc(Math.min(valueBytesMost, SIZED_VALUE_BYTES_MAX));
   const key: KeySlice = { bytes: value, start: 0, end: 0, partition: 0 };
   let hits = 0;
   trace.requests.forEach((number, index) => {

@@ -16,6 +16,8 @@ export interface Trace {
 }
 
 const LINE_WITH_SIZE = /^(.*),(\d+)$/;
+/** Larger than any cache here; such a request is a miss each time. */
+const SIZE_MAX = 2 ** 32 - 1;
 
 /** `files` as in a reference: names with commas between them, `*5` behind one that is repeated. */
 export async function readTrace(name: string, files: string, folder = ''): Promise<Trace> {
@@ -37,7 +39,7 @@ export async function readTraceFile(path: string): Promise<Trace> {
 }
 
 function numbered(name: string, lines: readonly string[]): Trace {
-  const sized = LINE_WITH_SIZE.test(lines[0]!);
+  const sized = LINE_WITH_SIZE.test(lines[0]!.trimEnd());
   const numbers = new Map<string, number>();
   const requests = new Uint32Array(lines.length);
   const sizes = sized ? new Uint32Array(lines.length) : undefined;
@@ -47,7 +49,7 @@ function numbered(name: string, lines: readonly string[]): Trace {
     if (sized && match === null)
       throw new UsageError(`${name}: line ${index + 1} is '${line}', the first one had a size`);
     const key = match === null ? line : match[1]!;
-    if (sizes !== undefined) sizes[index] = Number(match![2]);
+    if (sizes !== undefined) sizes[index] = Math.min(Number(match![2]), SIZE_MAX);
     const number = numbers.get(key) ?? numbers.size;
     if (number === numbers.size) numbers.set(key, number);
     requests[index] = number;
