@@ -57,6 +57,8 @@ function bytesOf(key: number, seq: number, bytes: number): Buffer {
   return value;
 }
 
+type Command = typeof command extends fc.Arbitrary<infer Step> ? Step : never;
+
 /** A model that follows evictions through the callback, and knows everything else by itself. */
 class Harness {
   readonly clock = new ManualClock();
@@ -75,7 +77,7 @@ class Harness {
     this.storage = createStorage(options, this.clock, seededRandom(1), onRemoval) as StorageEngine;
   }
 
-  run(step: fc.TypeOf<typeof command>): void {
+  run(step: Command): void {
     if (step.kind === 'put') this.#put(step.cache, step.key, step.bytes, step.ttlMs, step.flags);
     else if (step.kind === 'find') this.#compare(step.cache, step.key);
     else if (step.kind === 'remove') this.#remove(step.cache, step.key);
