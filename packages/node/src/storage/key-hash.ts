@@ -1,12 +1,9 @@
 import { KEY_BYTES_MAX } from '@larder/proto';
 
-/** The cache's number goes before the key, as a word. */
-const CACHE_BYTES = 4;
-
 /**
  * Reads a key once: its bytes become words that can be compared with a record's, and its hash comes out on the way.
  *
- * The hash is HalfSipHash-1-3 with a random key per process, over the cache's number and the key. Nobody who does not
+ * The hash is HalfSipHash-1-3 with a random key per process, and the number of the cache in it. Nobody who does not
  * know the process can craft keys that meet: XXH32 with a secret seed cannot promise that, at the same price
  * (Aumasson, Bernstein: SipHash, 2012; the half-width variant is from its reference implementation).
  */
@@ -35,23 +32,14 @@ export class KeyHash {
     const words = this.words;
     const length = end - start;
     let v0 = this.#key0;
-    let v1 = this.#key1;
+    let v1 = this.#key1 ^ cache;
     let v2 = 0x6c796765 ^ v0;
     let v3 = 0x74656462 ^ v1;
-    let message = cache;
-    const last = length >>> 2;
-    for (let index = -1; ; index++) {
-      if (index >= 0) {
-        const at = start + (index << 2);
-        if (index === last) {
-          message = tail(source, at, end);
-          words[index] = message;
-          message |= (length + CACHE_BYTES) << 24;
-        } else {
-          message = source[at] | (source[at + 1] << 8) | (source[at + 2] << 16) | (source[at + 3] << 24);
-          words[index] = message;
-        }
-      }
+    let index = 0;
+    let at = start;
+    for (; at + 4 <= end; at += 4) {
+      const message = source[at]! | (source[at + 1]! << 8) | (source[at + 2]! << 16) | (source[at + 3]! << 24);
+      words[index++] = message;
       v3 ^= message;
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
@@ -64,10 +52,12 @@ export class KeyHash {
       v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
       v2 = (v2 << 16) | (v2 >>> 16);
       v0 ^= message;
-      if (index === last) break;
     }
-    v2 ^= 0xff;
-    for (let round = 0; round < 3; round++) {
+    const rest = tail(source, at, end);
+    words[index] = rest;
+    const last = rest | (length << 24);
+    v3 ^= last;
+    for (let round = 0; round < 4; round++) {
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
       v0 = (v0 << 16) | (v0 >>> 16);
@@ -78,6 +68,9 @@ export class KeyHash {
       v2 = (v2 + v1) | 0;
       v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
       v2 = (v2 << 16) | (v2 >>> 16);
+      if (round > 0) continue;
+      v0 ^= last;
+      v2 ^= 0xff;
     }
     this.bytes = length;
     this.hash = (v1 ^ v3) >>> 0;

@@ -9,6 +9,7 @@ import type { Residents } from './residents.js';
 const FILL_MAX = 0.95;
 /** The least that is kept free: a table and a few chunks. */
 const HEADROOM_BYTES_MIN = 64 * 1024;
+const CALLS_PER_RECKONING = 64;
 /** How many caches are compared when the node is full and one of them has to give. */
 const CACHES_COMPARED = 8;
 
@@ -24,6 +25,8 @@ export class Room {
   readonly #index: PartitionIndex;
   readonly #residents: Residents;
   #turn = 0;
+  #liveWordsMax = 0;
+  #callsToReckoning = 0;
 
   constructor(
     memoryBytesMax: number,
@@ -53,7 +56,7 @@ export class Room {
    */
   make(space: CacheSpace, words: number): PutResult {
     const charge = space.charge(words);
-    const liveWordsMax = this.#liveWordsMax();
+    const liveWordsMax = this.#reckon();
     if (charge > space.entryBytesMax || words > liveWordsMax) return PutResult.tooLarge;
     const residents = this.#residents;
     const old = residents.replaced;
@@ -66,7 +69,7 @@ export class Room {
     while (space.entryBytes - this.#replacedCharge(space) + charge > space.entryBytesMax) {
       if (!this.#evictFrom(space)) return PutResult.full;
     }
-    while (this.#arena.liveWords - this.#replacedWords() + words > this.#liveWordsMax()) {
+    while (this.#arena.liveWords - this.#replacedWords() + words > liveWordsMax) {
       if (!this.#evictAnywhere(space)) return PutResult.full;
     }
     return PutResult.stored;
@@ -81,9 +84,14 @@ export class Room {
     }
   }
 
-  #liveWordsMax(): number {
-    const bytes = this.#memoryBytesMax - this.fixedBytes;
-    return Math.floor(Math.min(bytes * FILL_MAX, bytes - HEADROOM_BYTES_MIN) / 4);
+  /** What is beside the arena changes slowly, by less between two reckonings than what is kept free. */
+  #reckon(): number {
+    if (--this.#callsToReckoning <= 0) {
+      this.#callsToReckoning = CALLS_PER_RECKONING;
+      const bytes = this.#memoryBytesMax - this.fixedBytes;
+      this.#liveWordsMax = Math.floor(Math.min(bytes * FILL_MAX, bytes - HEADROOM_BYTES_MIN) / 4);
+    }
+    return this.#liveWordsMax;
   }
 
   #replacedWords(): number {
