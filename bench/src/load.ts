@@ -2,13 +2,14 @@ import pg from 'pg';
 import { cpuPerOperation } from './database/cpu-times.js';
 import { type DatabaseSetup, machine, setUpDatabase } from './database/database-setup.js';
 import { type CallersPlan, type CallersResult, rounded, runCallers, shuffledIds } from './database/run-callers.js';
+import { takeTurns } from './database/take-turns.js';
 import { COLUMNS, TABLE, type Thing } from './database/things-table.js';
 import { decimal, integer, parseOptions } from './options.js';
 
 /**
  * The bench `load`: rows that no cache has yet, a second, asked for by many concurrent callers one at a time: through
  * client, node and loader, and beside it with node-postgres alone, one query a key over a pool of ten, unprepared and
- * prepared. All three give the caller the row as an object.
+ * prepared. All three give the caller the row as an object; they take turns, and the median round of each counts.
  *
  * The callers walk through the table in a shuffled order; entries live so short that a key is cold again when the walk
  * comes back to it. That is checked: nearly every get must have been a load.
@@ -22,7 +23,8 @@ const HIT_SHARE_MAX = 0.02;
 
 export async function run(argv: string[]): Promise<object> {
   const options = parseOptions(argv, {
-    seconds: decimal({ otherwise: 4, min: 0.1, max: 600 }),
+    seconds: decimal({ otherwise: 2, min: 0.1, max: 600 }),
+    repeat: integer({ otherwise: 3, min: 1, max: 100 }),
     concurrency: integer({ otherwise: 512, min: 1, max: 16_384 }),
     rows: integer({ otherwise: 200_000, min: 100_000, max: 10_000_000 }),
     nodes: integer({ otherwise: 1, min: 1, max: 16 }),
@@ -33,9 +35,12 @@ export async function run(argv: string[]): Promise<object> {
   const setup = await setUpDatabase({ nodes, rows, durable: true, caches });
   try {
     const ids = shuffledIds(rows);
-    const plainPg = await measurePg(setup, plan, ids, undefined);
-    const preparedPg = await measurePg(setup, plan, ids, 'thing');
-    const larder = await measureLarder(setup, plan, ids);
+    const rate = ({ loadsPerSecond }: Loads): number => loadsPerSecond;
+    const { plainPg, preparedPg, larder } = await takeTurns(options.repeat, {
+      plainPg: { rate, measure: () => measurePg(setup, plan, ids, undefined) },
+      preparedPg: { rate, measure: () => measurePg(setup, plan, ids, 'thing') },
+      larder: { rate, measure: () => measureLarder(setup, plan, ids) },
+    });
     return {
       bench: 'load',
       larder,

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { cpuPerOperation } from './database/cpu-times.js';
 import { type DatabaseSetup, machine, setUpDatabase } from './database/database-setup.js';
 import { type CallersPlan, type CallersResult, rounded, runCallers, shuffledIds } from './database/run-callers.js';
+import { takeTurns } from './database/take-turns.js';
 import { changedThing, countChanged, fillThings, TABLE, type Thing } from './database/things-table.js';
 import { decimal, flag, integer, parseOptions } from './options.js';
 
@@ -10,7 +11,8 @@ import { decimal, flag, integer, parseOptions } from './options.js';
  * The bench `writes`: rows replaced a second by many concurrent callers. Write-through and plain upserts are
  * acknowledged when the row is committed. Write-behind is acknowledged before: there each row is written once, so that
  * nothing coalesces, and the rate at which rows reach the table counts from the first write to the moment when the last
- * one is there. Afterwards the table is asked whether all that was acknowledged has arrived.
+ * one is there. Afterwards the table is asked whether all that was acknowledged has arrived. They take turns, each with a
+ * table that was filled anew, and the median round of each counts.
  */
 const POOL_SIZE = 10;
 const WARM_UP_MS = 500;
@@ -32,9 +34,10 @@ const CACHES = {
 
 export async function run(argv: string[]): Promise<object> {
   const options = parseOptions(argv, {
-    seconds: decimal({ otherwise: 4, min: 0.1, max: 600 }),
+    seconds: decimal({ otherwise: 2, min: 0.1, max: 600 }),
+    repeat: integer({ otherwise: 3, min: 1, max: 100 }),
     concurrency: integer({ otherwise: 512, min: 1, max: 16_384 }),
-    rows: integer({ otherwise: 200_000, min: 100_000, max: 1_000_000 }),
+    rows: integer({ otherwise: 100_000, min: 100_000, max: 1_000_000 }),
     nodes: integer({ otherwise: 1, min: 1, max: 16 }),
     durable: flag(true),
   });
@@ -43,9 +46,14 @@ export async function run(argv: string[]): Promise<object> {
   const setup = await setUpDatabase({ nodes, rows, durable, caches: CACHES });
   try {
     const ids = shuffledIds(rows);
-    const plainPg = await measurePlain(setup, plan, ids);
-    const writeThrough = await measureThrough(setup, plan, ids);
-    const writeBehind = await measureBehind(setup, plan, ids);
+    const { plainPg, writeThrough, writeBehind } = await takeTurns(options.repeat, {
+      plainPg: { rate: (measured) => measured.upsertsPerSecond, measure: () => measurePlain(setup, plan, ids) },
+      writeThrough: { rate: (measured) => measured.ackedPerSecond, measure: () => measureThrough(setup, plan, ids) },
+      writeBehind: {
+        rate: (measured) => measured.drainedRowsPerSecond,
+        measure: () => measureBehind(setup, plan, ids),
+      },
+    });
     return {
       bench: 'writes',
       writeThrough,
@@ -61,6 +69,7 @@ export async function run(argv: string[]): Promise<object> {
 }
 
 async function measurePlain(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32Array) {
+  await fillThings(setup.url, ids.length);
   const pool = new pg.Pool({ connectionString: setup.url, max: POOL_SIZE });
   try {
     const cpuBefore = setup.cpuTimes();
@@ -94,6 +103,7 @@ async function measureThrough(setup: DatabaseSetup, plan: CallersPlan, ids: Uint
 
 async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint32Array) {
   await fillThings(setup.url, ids.length);
+  const before = await setup.statistics('behind');
   const cpuBefore = setup.cpuTimes();
   const startMs = performance.now();
   const once = { ...plan, warmUpMs: 0, callsMax: ids.length };
@@ -106,7 +116,8 @@ async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint3
   const drainedRowsPerSecond = Math.round((result.calls / (performance.now() - startMs)) * 1000);
   const cpuUs = cpuPerOperation(cpuBefore, setup.cpuTimes(), result.calls);
   await verify(setup, 'behind', result.calls, ids.length);
-  const { rowsWritten, writeStatements } = await setup.statistics('behind');
+  const after = await setup.statistics('behind');
+  const rowsPerStatement = (after.rowsWritten - before.rowsWritten) / (after.writeStatements - before.writeStatements);
   report('write-behind', result, 'acknowledged/s', cpuUs);
   process.stderr.write(`writes: write-behind ${drainedRowsPerSecond} rows/s reached the table\n`);
   return {
@@ -114,7 +125,7 @@ async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint3
     drainedRowsPerSecond,
     p50Ms: result.p50Ms,
     p99Ms: result.p99Ms,
-    rowsPerStatement: rounded(rowsWritten / writeStatements),
+    rowsPerStatement: rounded(rowsPerStatement),
     cpuUs,
   };
 }
