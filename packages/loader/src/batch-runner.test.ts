@@ -47,6 +47,19 @@ describe('a batch', () => {
     expect(bench.clock.pendingCount).toBe(0);
   });
 
+  test('waits while each turn brings more of many', async () => {
+    const bench = new Bench(4);
+    for (let slice = 0; slice < 3; slice++) {
+      for (let item = 0; item < 80; item++) {
+        bench.queued++;
+        bench.runner.wake();
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await settle();
+    expect(bench.sizes).toEqual([240]);
+  });
+
   test('gathers for a millisecond beside a statement in flight', async () => {
     const bench = new Bench(4);
     await bench.add(1);

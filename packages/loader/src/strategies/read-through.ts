@@ -113,8 +113,8 @@ export class ReadThrough {
   }
 
   #loaded(flight: Flight, value: Uint8Array | undefined): void {
-    const { memory, unsure } = this.context;
-    if (!flight.superseded && memory.peek(flight.key) === 0 && !unsure.has(flight.text)) this.#fill(flight.key, value);
+    // Whoever writes the memory supersedes the flight, so one that still reigns finds the key as it left it: absent.
+    if (!flight.superseded && !this.context.unsure.has(flight.text)) this.#fill(flight.key, value);
     this.#answer(flight, value);
   }
 

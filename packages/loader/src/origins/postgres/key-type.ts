@@ -2,6 +2,8 @@
 export interface KeyType {
   /** Completes "allowed: ...". */
   readonly allowed: string;
+  /** Keys need no quotes in an array's literal. */
+  readonly isPlain: boolean;
   accepts(key: string): boolean;
 }
 
@@ -12,7 +14,11 @@ export interface KeyType {
 export function keyType(typeName: string, enumLabels: readonly string[] | undefined): KeyType | undefined {
   if (enumLabels !== undefined) {
     const labels = new Set(enumLabels);
-    return { allowed: enumLabels.map((label) => `'${label}'`).join(', '), accepts: (key) => labels.has(key) };
+    return {
+      isPlain: false,
+      allowed: enumLabels.map((label) => `'${label}'`).join(', '),
+      accepts: (key) => labels.has(key),
+    };
   }
   return KEY_TYPES.get(typeName);
 }
@@ -25,13 +31,14 @@ const KEY_TYPES = new Map<string, KeyType>([
   ['int2', integerOf(16)],
   ['int4', integerOf(32)],
   ['int8', integerOf(64)],
-  ['uuid', { allowed: 'a UUID in lower case with hyphens', accepts: (key) => UUID.test(key) }],
-  ['date', { allowed: 'a date like 2026-01-31', accepts: isDate }],
-  ['text', { allowed: 'text without NUL characters', accepts: hasNoNul }],
-  ['varchar', { allowed: 'text without NUL characters', accepts: hasNoNul }],
+  ['uuid', { isPlain: true, allowed: 'a UUID in lower case with hyphens', accepts: (key) => UUID.test(key) }],
+  ['date', { isPlain: true, allowed: 'a date like 2026-01-31', accepts: isDate }],
+  ['text', { isPlain: false, allowed: 'text without NUL characters', accepts: hasNoNul }],
+  ['varchar', { isPlain: false, allowed: 'text without NUL characters', accepts: hasNoNul }],
   [
     'bpchar',
     {
+      isPlain: false,
       allowed: 'text without NUL characters and trailing spaces',
       accepts: (key) => hasNoNul(key) && !key.endsWith(' '),
     },
@@ -42,11 +49,13 @@ export const KEY_TYPE_NAMES = 'smallint, integer, bigint, uuid, date, text, varc
 
 function integerOf(bits: number): KeyType {
   const max = 2n ** BigInt(bits - 1) - 1n;
+  const digits = String(max).length;
   return {
+    isPlain: true,
     allowed: `a whole number from ${-max - 1n} to ${max} without leading zeros`,
     accepts(key) {
       if (!INTEGER.test(key)) return false;
-      if (key.length <= 4) return true;
+      if (key.length < digits) return true;
       const value = BigInt(key);
       return value <= max && value >= -max - 1n;
     },

@@ -52,7 +52,7 @@ class PostgresTable implements Origin {
     this.#assertOpen(undefined);
     const possible = this.#possible(keys);
     if (possible.length === 0) return keys.map(() => undefined);
-    const rows = await this.database.run(this.#load, [arrayLiteral(possible)], 'read');
+    const rows = await this.database.run(this.#load, [this.#keyArray(possible)], 'read');
     const values = new Map(rows as [string, string][]);
     return keys.map((key) => {
       const value = values.get(key);
@@ -63,7 +63,7 @@ class PostgresTable implements Origin {
   async writeMany(rows: readonly OriginRow[]): Promise<void> {
     this.#assertOpen('not-applied');
     const parsed = rows.map(({ key, value }) => this.#parse(key, value));
-    const keys = arrayLiteral(rows.map(({ key }) => key));
+    const keys = this.#keyArray(rows.map(({ key }) => key));
     await this.database.run(this.#upsert, [keys, ...this.#valueParameters(parsed)], 'write');
   }
 
@@ -71,7 +71,7 @@ class PostgresTable implements Origin {
     this.#assertOpen('not-applied');
     const possible = this.#possible(keys);
     if (possible.length === 0) return keys.map(() => false);
-    const rows = await this.database.run(this.#delete, [arrayLiteral(possible)], 'write');
+    const rows = await this.database.run(this.#delete, [this.#keyArray(possible)], 'write');
     const deleted = new Set(rows.map(([key]) => key));
     return keys.map((key) => deleted.has(key));
   }
@@ -89,6 +89,10 @@ class PostgresTable implements Origin {
   #possible(keys: readonly string[]): readonly string[] {
     const { type } = this.shape.key;
     return keys.every((key) => type.accepts(key)) ? keys : keys.filter((key) => type.accepts(key));
+  }
+
+  #keyArray(keys: readonly string[]): string {
+    return arrayLiteral(keys, this.shape.key.type.isPlain);
   }
 
   #parse(key: string, value: Uint8Array): ParsedRow {

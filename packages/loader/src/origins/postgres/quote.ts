@@ -8,15 +8,11 @@ export function quoteLiteral(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** Texts as the literal of a PostgreSQL array, to be passed as one parameter. */
-export function arrayLiteral(texts: readonly string[]): string {
-  let literal = '{';
-  for (const [index, text] of texts.entries()) {
-    if (index > 0) literal += ',';
-    literal += PLAIN.test(text) ? text : `"${text.replace(/[\\"]/g, '\\$&')}"`;
-  }
-  return `${literal}}`;
+/** Texts as the literal of a PostgreSQL array, to be passed as one parameter. `arePlain`: none of them needs quotes. */
+export function arrayLiteral(texts: readonly string[], arePlain: boolean): string {
+  return `{${(arePlain ? texts : texts.map(quoteElement)).join(',')}}`;
 }
 
-/** Numbers, uuids and simple words need no quotes; `null` is a word that does. */
-const PLAIN = /^(?!null$)[\w.-]+$/i;
+function quoteElement(text: string): string {
+  return `"${text.replace(/[\\"]/g, '\\$&')}"`;
+}
