@@ -10,6 +10,7 @@ import { createLog, type Log } from './log.js';
 import { startNode } from './node.js';
 import type { RunningNode } from './running-node.js';
 import { logGrpcTo } from './server/grpc-log.js';
+import { keepYoungGenerationSmall } from './young-generation.js';
 
 /** `larder-node`: one cache node in a process of its own. docs/running.md describes flags, config and exit codes. */
 
@@ -79,6 +80,7 @@ function stopOnSignals(starting: Promise<RunningNode>, log: Log): void {
   process.on('SIGINT', onSignal);
 }
 
+keepYoungGenerationSmall();
 main(process.argv.slice(2)).catch((error: unknown) => {
   const text = error instanceof LarderError ? error.message : error instanceof Error ? error.stack : String(error);
   process.stderr.write(`larder-node: ${text}\n`);
