@@ -7,7 +7,8 @@ import type { Clock, Timer } from '@larder/base';
  * together and nobody waits for a timer. If that was much, more of it may be on its way in slices, so it waits for a turn
  * that brings nothing new. While statements are in flight items gather, and leave when none is any more,
  * when GATHER_COUNT wait, or after GATHER_MS, so that a slow statement does not hold others up. While all slots are
- * taken they gather until one frees. So the busier the origin, the larger the batches.
+ * taken they gather until one frees. So the busier the origin, the larger the batches. What would be a large batch is
+ * shared among the free slots, so that the origin and we work at the same time.
  */
 export class BatchRunner {
   #running = 0;
@@ -60,6 +61,12 @@ export class BatchRunner {
     return waiting === undefined || waiting() >= GATHER_COUNT || clock.monotonicMs() >= this.#gatheredAtMs;
   }
 
+  #share(): number {
+    const { statementsMax, waiting } = this.options;
+    if (waiting === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(GATHER_COUNT, Math.ceil(waiting() / (statementsMax - this.#running)));
+  }
+
   #gather(): void {
     const { clock } = this.options;
     this.#gatheredAtMs = clock.monotonicMs() + GATHER_MS;
@@ -69,7 +76,7 @@ export class BatchRunner {
   #startBatch(): boolean {
     this.#timer?.cancel();
     this.#gatheredAtMs = Number.POSITIVE_INFINITY;
-    const batch = this.options.takeBatch();
+    const batch = this.options.takeBatch(this.#share());
     if (batch === undefined) return false;
     this.#running++;
     void batch.then(this.#ended);
@@ -82,8 +89,8 @@ export interface BatchRunnerOptions {
   readonly clock: Clock;
   /** How many items could leave now. Left out: gathering is somebody else's business. */
   readonly waiting?: () => number;
-  /** Starts a batch and returns its end, which must not reject, or undefined if there is nothing to do. */
-  takeBatch(): Promise<void> | undefined;
+  /** Starts a batch of up to so many, and returns its end, which must not reject, or undefined if there is nothing to do. */
+  takeBatch(countMax: number): Promise<void> | undefined;
 }
 
 /**

@@ -22,7 +22,7 @@ export class MissBatcher {
       statementsMax: policy.statementsMax,
       clock,
       waiting: () => this.#queue.length,
-      takeBatch: () => this.#takeBatch(),
+      takeBatch: (countMax) => this.#takeBatch(Math.min(countMax, this.#batchMax)),
     });
   }
 
@@ -47,9 +47,9 @@ export class MissBatcher {
     return left;
   }
 
-  #takeBatch(): Promise<void> | undefined {
+  #takeBatch(countMax: number): Promise<void> | undefined {
     const batch: Flight[] = [];
-    while (batch.length < this.#batchMax) {
+    while (batch.length < countMax) {
       const flight = this.#queue.shift();
       if (flight === undefined) break;
       batch.push(flight);

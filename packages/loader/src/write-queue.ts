@@ -37,7 +37,7 @@ export class WriteQueue {
       statementsMax: options.policy.statementsMax,
       clock: options.clock,
       waiting: () => this.#readySets.length + this.#readyDeletes.length,
-      takeBatch: () => this.#takeBatch(),
+      takeBatch: (countMax) => this.#takeBatch(Math.min(countMax, options.policy.batchMax)),
     });
   }
 
@@ -98,10 +98,10 @@ export class WriteQueue {
     (write.value === undefined ? this.#readyDeletes : this.#readySets).push(write);
   }
 
-  #takeBatch(): Promise<void> | undefined {
+  #takeBatch(countMax: number): Promise<void> | undefined {
     if (this.#closed !== undefined) this.#failReady(this.#closed);
     for (let queue = this.#longestWaiting(); queue !== undefined; queue = this.#longestWaiting()) {
-      const batch = this.#take(queue);
+      const batch = this.#take(queue, countMax);
       if (batch.length > 0) return this.#send(batch, queue === this.#readySets);
     }
     return undefined;
@@ -122,12 +122,11 @@ export class WriteQueue {
   }
 
   /** Writes whose callers have given up are not sent. */
-  #take(queue: BoundedQueue<PendingWrite>): PendingWrite[] {
-    const { clock, policy } = this.options;
-    const nowMs = clock.monotonicMs();
+  #take(queue: BoundedQueue<PendingWrite>, countMax: number): PendingWrite[] {
+    const nowMs = this.options.clock.monotonicMs();
     const batch: PendingWrite[] = [];
     let bytes = 0;
-    for (let write = queue.peek(); write !== undefined && batch.length < policy.batchMax; write = queue.peek()) {
+    for (let write = queue.peek(); write !== undefined && batch.length < countMax; write = queue.peek()) {
       if (batch.length > 0 && bytes + write.bytes > STATEMENT_BYTES_MAX) break;
       queue.shift();
       if (write.deadlineMs < nowMs) {
