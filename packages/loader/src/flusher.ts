@@ -188,7 +188,7 @@ export class Flusher {
 
   #flight(dirty: DirtyKey, ref: EntryRef, value: Uint8Array): Flight {
     const { memory } = this.options;
-    return { dirty, key: dirty.text, value, epoch: memory.epoch(ref), seq: memory.seq(ref) };
+    return { dirty, key: dirty.text, value, isChecked: true, epoch: memory.epoch(ref), seq: memory.seq(ref) };
   }
 
   async #send(flights: readonly Flight[], attempt: (part: readonly Flight[]) => Promise<unknown>): Promise<void> {
@@ -290,6 +290,8 @@ interface Flight {
   readonly dirty: DirtyKey;
   readonly key: string;
   readonly value: Uint8Array;
+  /** Whoever marks a key as dirty has asked the origin's `check`. */
+  readonly isChecked: true;
   readonly epoch: number;
   readonly seq: number;
 }

@@ -157,7 +157,7 @@ export class WriteQueue {
     const { origin, counters } = this.options;
     counters.writeStatements++;
     if (!sets) return origin.deleteMany(part.map((write) => write.text));
-    await origin.writeMany(part.map((write) => ({ key: write.text, value: write.value as Uint8Array })));
+    await origin.writeMany(part.map(({ text, value }) => ({ key: text, value: value as Uint8Array, isChecked: true })));
     return undefined;
   }
 
@@ -198,6 +198,7 @@ export interface WriteQueueOptions {
   failed(write: PendingWrite, error: LarderError): void;
 }
 
+/** A set is added only after the origin's `check` has accepted it. */
 export class PendingWrite {
   order = 0;
   sinceMs = 0;

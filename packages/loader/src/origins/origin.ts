@@ -3,6 +3,8 @@ import { LarderError, type Outcome } from '@larder/proto';
 export interface OriginRow {
   readonly key: string;
   readonly value: Uint8Array;
+  /** `check` of this origin has accepted the row, so it need not look again. */
+  readonly isChecked?: boolean;
 }
 
 /**

@@ -3,11 +3,11 @@ import type { Origin, OriginRow } from '../origin.js';
 import { type PostgresDatabase, type Statement, statement } from './postgres-database.js';
 import type { PostgresTableOptions } from './postgres-table-options.js';
 import { arrayLiteral } from './quote.js';
-import { type ParsedRow, RowCheck } from './row-check.js';
+import { type ParsedRow, RowCheck, rowText } from './row-check.js';
 import { deleteRows } from './sql/delete-rows.js';
 import { loadRows } from './sql/load-rows.js';
 import { upsertRows } from './sql/upsert-rows.js';
-import { readTableShape, type TableShape } from './table-shape.js';
+import { readTableShape, type TableColumn, type TableShape } from './table-shape.js';
 
 /**
  * The rows of a table as a cache's origin: a key is a value of the key column, a value is the JSON text of the row's
@@ -32,6 +32,8 @@ class PostgresTable implements Origin {
   readonly #upsert: Statement;
   readonly #delete: Statement;
   readonly #rows: RowCheck;
+  /** Columns of which it must be told whether a value has them. */
+  readonly #defaulted: readonly TableColumn[];
   #closed = false;
 
   constructor(
@@ -42,6 +44,7 @@ class PostgresTable implements Origin {
     this.#upsert = statement(upsertRows(shape));
     this.#delete = statement(deleteRows(shape));
     this.#rows = new RowCheck(shape);
+    this.#defaulted = shape.written.filter(({ defaultTo }) => defaultTo !== undefined);
   }
 
   get callMsMax(): number {
@@ -64,7 +67,7 @@ class PostgresTable implements Origin {
     this.#assertOpen('not-applied');
     const parsed = rows.map(({ key, value }) => this.#parse(key, value));
     const keys = this.#keyArray(rows.map(({ key }) => key));
-    await this.database.run(this.#upsert, [keys, ...this.#valueParameters(parsed)], 'write');
+    await this.database.run(this.#upsert, [keys, ...this.#valueParameters(rows)], 'write');
   }
 
   async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
@@ -95,19 +98,22 @@ class PostgresTable implements Origin {
     return arrayLiteral(keys, this.shape.key.type.isPlain);
   }
 
-  #parse(key: string, value: Uint8Array): ParsedRow {
+  #parse({ key, value }: OriginRow): ParsedRow {
     const row = this.#rows.parse(key, value);
     if (row instanceof LarderError) throw row;
     return row;
   }
 
-  #valueParameters(rows: readonly ParsedRow[]): string[] {
-    const { written } = this.shape;
-    if (written.length === 0) return [];
-    const present = written
-      .filter(({ defaultTo }) => defaultTo !== undefined)
-      .map(({ name }) => `{${rows.map(({ object }) => (Object.hasOwn(object, name) ? 't' : 'f')).join(',')}}`);
-    return [`[${rows.map(({ text }) => text).join(',')}]`, ...present];
+  #valueParameters(rows: readonly OriginRow[]): string[] {
+    if (this.#defaulted.length === 0) {
+      const texts = rows.map((row) => (row.isChecked ? rowText(row.value) : this.#parse(row).text));
+      return this.shape.written.length === 0 ? [] : [`[${texts.join(',')}]`];
+    }
+    const parsed = rows.map((row) => this.#parse(row));
+    const present = this.#defaulted.map(
+      ({ name }) => `{${parsed.map(({ object }) => (Object.hasOwn(object, name) ? 't' : 'f')).join(',')}}`,
+    );
+    return [`[${parsed.map(({ text }) => text).join(',')}]`, ...present];
   }
 
   #assertOpen(outcome: 'not-applied' | undefined): void {

@@ -2,7 +2,12 @@ import { isUtf8 } from 'node:buffer';
 import { LarderError } from '@larder/proto';
 import type { TableShape } from './table-shape.js';
 
-/** A value as the JSON text that PostgreSQL takes apart, and the object that it is. */
+/** A value as the JSON text that PostgreSQL takes apart. */
+export function rowText(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.length).toString();
+}
+
+/** That text and the object that it is. */
 export interface ParsedRow {
   readonly text: string;
   readonly object: Readonly<Record<string, unknown>>;
@@ -27,7 +32,7 @@ export class RowCheck {
   parse(key: string, value: Uint8Array): ParsedRow | LarderError {
     const { type } = this.shape.key;
     if (!type.accepts(key)) return mistake(`the key '${shortened(key)}' is not ${type.allowed}`);
-    const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8');
+    const text = rowText(value);
     const object = isUtf8(value) ? parseObject(text) : undefined;
     if (object === undefined) return mistake('the value must be a JSON object, because its properties are columns');
     const wrong = this.#wrongProperty(key, object);
