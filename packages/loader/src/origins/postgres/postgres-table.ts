@@ -65,7 +65,6 @@ class PostgresTable implements Origin {
 
   async writeMany(rows: readonly OriginRow[]): Promise<void> {
     this.#assertOpen('not-applied');
-    const parsed = rows.map(({ key, value }) => this.#parse(key, value));
     const keys = this.#keyArray(rows.map(({ key }) => key));
     await this.database.run(this.#upsert, [keys, ...this.#valueParameters(rows)], 'write');
   }
