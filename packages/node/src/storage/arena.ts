@@ -26,6 +26,8 @@ export class Arena {
   readonly #freeLists: FreeLists;
   #top = ARENA_START;
   #liveWords = 0;
+  /** Words that `top` may not exceed. */
+  end: number;
   /** Where the evacuation stands. Always the start of a block, or `top`. */
   hand = ARENA_START;
 
@@ -34,6 +36,7 @@ export class Arena {
     this.words = new Uint32Array(buffer);
     this.windows = windowsOf(buffer);
     this.#freeLists = new FreeLists(this.words);
+    this.end = this.words.length;
   }
 
   /** Bytes outside of the buffer. */
@@ -61,7 +64,7 @@ export class Arena {
       if (rest > 0 && rest < BLOCK_WORDS_MIN) address = this.#preferClean(address, size);
       return this.#claim(address, size);
     }
-    if (this.#top + size > this.words.length) return 0;
+    if (this.#top + size > this.end) return 0;
     address = this.#top;
     this.#top += size;
     this.#liveWords += size;

@@ -7,7 +7,8 @@
  *   bits 29-28  kind
  *   record, chunked record:  bits 27-26 slack words, 25 spare, 24-13 cache, 12-0 key bytes   (record.ts)
  *   chunk:                   bits 27-0 size in words                                         (chunks.ts)
- *   fixed:                   bit 27 table of the index (else: under construction, immovable), bits 26-0 size in words
+ *   fixed:                   bit 27 table of the index, bit 26 page of a policy (neither: under construction, immovable),
+ *                            bits 25-0 size in words
  *   free (bit 31 clear):     bits 30-0 size in words, then next and previous of its list, and the size again at its end
  *
  * All sizes and addresses are in words of 4 bytes; address 0 is no address.
@@ -22,7 +23,8 @@ export const KIND_CHUNK = 2;
 export const KIND_FIXED = 3;
 
 const TABLE = 1 << 27;
-const FIXED_SIZE_MASK = TABLE - 1;
+const PAGE = 1 << 26;
+const FIXED_SIZE_MASK = PAGE - 1;
 const CHUNK_SIZE_MASK = (1 << 28) - 1;
 
 /** A free block holds its size twice and two links. */
@@ -42,6 +44,10 @@ export function isTable(header: number): boolean {
   return (header & TABLE) !== 0;
 }
 
+export function isPage(header: number): boolean {
+  return (header & PAGE) !== 0;
+}
+
 export function chunkWords(header: number): number {
   return header & CHUNK_SIZE_MASK;
 }
@@ -56,6 +62,10 @@ export function chunkHeader(words: number): number {
 
 export function tableHeader(words: number): number {
   return (LIVE | (KIND_FIXED << KIND_SHIFT) | TABLE | words) >>> 0;
+}
+
+export function pageHeader(words: number): number {
+  return (LIVE | (KIND_FIXED << KIND_SHIFT) | PAGE | words) >>> 0;
 }
 
 /** Of a block that is allocated but not yet filled: nothing may move it. */

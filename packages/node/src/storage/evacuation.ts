@@ -1,5 +1,5 @@
 import { ARENA_START, type Arena } from './arena.js';
-import { constructionHeader, isLive, isTable, KIND_FIXED, kindOf, PREVIOUS_FREE } from './block.js';
+import { constructionHeader, isLive, isPage, isTable, KIND_FIXED, kindOf, PREVIOUS_FREE } from './block.js';
 
 /** What the evacuation asks of the engine. */
 export interface Tenants {
@@ -72,7 +72,7 @@ export class Evacuation {
     const header = this.#words[address];
     if (!isLive(header)) return this.#extend(address, this.#arena.claimFree(address));
     const size = this.#tenants.blockWords(address);
-    const movable = kindOf(header) !== KIND_FIXED || isTable(header);
+    const movable = kindOf(header) !== KIND_FIXED || isTable(header) || isPage(header);
     if (movable && this.#move(address)) return this.#extend(address, size);
     if (movable && this.#tenants.evict(address)) this.evictions++;
     else this.#restartBehind(address, size);

@@ -1,3 +1,4 @@
+import { assert } from '@larder/base';
 import { PARTITION_COUNT } from '@larder/proto';
 import type { Arena } from './arena.js';
 import { Directory } from './directory.js';
@@ -83,7 +84,10 @@ export class PartitionIndex {
   slotOf(ref: number, partition: number, hash: number): number {
     const words = this.#words;
     let slot = this.#segments.home(partition, hash >>> 8);
-    while (words[slot] !== ref) slot += 2;
+    while (words[slot] !== ref) {
+      assert(words[slot] !== 0, 'a record is in the index');
+      slot += 2;
+    }
     return slot;
   }
 

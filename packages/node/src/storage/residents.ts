@@ -5,12 +5,14 @@ import {
   chunkHeader,
   chunkWords,
   fixedWords,
+  isPage,
   KIND_CHUNK,
   KIND_CHUNKED,
   KIND_FIXED,
   KIND_RECORD,
   kindOf,
   PREVIOUS_FREE,
+  pageHeader,
   tableHeader,
 } from './block.js';
 import { CacheSpace } from './cache-space.js';
@@ -19,6 +21,7 @@ import type { Tenants } from './evacuation.js';
 import type { EvictionPolicy } from './eviction/eviction-policy.js';
 import type { KeyHash } from './key-hash.js';
 import type { PartitionIndex } from './partition-index.js';
+import type { PolicyPages } from './policy-pages.js';
 import type { Records } from './record.js';
 import { RemovalCause } from './storage.js';
 
@@ -40,6 +43,7 @@ export class Residents implements Tenants {
   readonly #records: Records;
   readonly #chunks: Chunks;
   readonly #index: PartitionIndex;
+  readonly #pages: PolicyPages;
   readonly #onRemoval: OnRemoval;
   /** The key of a record, while the engine's own holds the key of a call. */
   readonly #key: KeyHash;
@@ -50,6 +54,7 @@ export class Residents implements Tenants {
     records: Records,
     chunks: Chunks,
     index: PartitionIndex,
+    pages: PolicyPages,
     key: KeyHash,
     onRemoval: OnRemoval,
   ) {
@@ -57,6 +62,7 @@ export class Residents implements Tenants {
     this.#records = records;
     this.#chunks = chunks;
     this.#index = index;
+    this.#pages = pages;
     this.#key = key;
     this.#onRemoval = onRemoval;
   }
@@ -167,7 +173,9 @@ export class Residents implements Tenants {
 
   neededWords(address: number): number {
     const kind = kindOf(this.#arena.words[address]);
-    if (kind === KIND_FIXED) return this.#index.neededWords(address);
+    if (kind === KIND_FIXED) {
+      return isPage(this.#arena.words[address]!) ? this.#pages.blockWords : this.#index.neededWords(address);
+    }
     return kind === KIND_CHUNK ? this.#chunks.neededWords(address) : this.#records.neededWords(address);
   }
 
@@ -176,7 +184,10 @@ export class Residents implements Tenants {
     const size = fixedWords(words[to]);
     const previousFree = words[to] & PREVIOUS_FREE;
     const kind = kindOf(words[from]);
-    if (kind === KIND_FIXED) {
+    if (kind === KIND_FIXED && isPage(words[from]!)) {
+      words[to] = pageHeader(size) | previousFree;
+      this.#pages.moved(to);
+    } else if (kind === KIND_FIXED) {
       words[to] = tableHeader(size) | previousFree;
       this.#index.moved(to, fixedWords(words[from]));
     } else if (kind === KIND_CHUNK) {

@@ -45,7 +45,7 @@ export class Room {
   /** Bytes beside the arena. */
   get fixedBytes(): number {
     let bytes = this.#arena.fixedBytes + this.#index.fixedBytes;
-    for (const space of this.#residents.spaces) bytes += space.policyBytes;
+    for (const space of this.#residents.spaces) bytes += space.policyBytes - space.policy.pageBytes;
     return bytes;
   }
 
@@ -90,6 +90,7 @@ export class Room {
       this.#callsToReckoning = CALLS_PER_RECKONING;
       const bytes = this.#memoryBytesMax - this.fixedBytes;
       this.#liveWordsMax = Math.floor(Math.min(bytes * FILL_MAX, bytes - HEADROOM_BYTES_MIN) / 4);
+      this.#arena.end = Math.floor(bytes / 4);
     }
     return this.#liveWordsMax;
   }

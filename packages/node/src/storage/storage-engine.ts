@@ -11,6 +11,7 @@ import { encodeExpiry, expiryClass, remainingMs } from './expiry.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { KeyHash } from './key-hash.js';
 import { PartitionIndex } from './partition-index.js';
+import { PolicyPages } from './policy-pages.js';
 import { EPOCH_MAX, FLAGS_MAX, Records, SEQ_MAX } from './record.js';
 import { type OnRemoval, Residents } from './residents.js';
 import { Room } from './room.js';
@@ -50,13 +51,23 @@ export class StorageEngine implements Storage {
       allocate: (words) => this.#room.allocate(words, undefined),
       allocateFree: (words) => this.arena.allocate(words),
     });
-    this.residents = new Residents(this.arena, this.records, this.#chunks, this.index, this.#key.sibling(), onRemoval);
+    const pages = new PolicyPages(this.arena, () => this.evacuation);
+    this.residents = new Residents(
+      this.arena,
+      this.records,
+      this.#chunks,
+      this.index,
+      pages,
+      this.#key.sibling(),
+      onRemoval,
+    );
     this.evacuation = new Evacuation(this.arena, this.residents);
     this.#room = new Room(options.memoryBytesMax, this.arena, this.evacuation, this.index, this.residents);
     this.#sweep = new ExpirySweep(this.index, clock, (partition, slot) => this.#leaveIfExpired(partition, slot));
     for (const { cache, memoryBytesMax, eviction } of options.caches) {
       const policy = createPolicy(eviction, {
         words: this.arena.words,
+        pages,
         memoryBytesMax,
         chargeOf: (ref) => chargeOf(this.residents.entryWords(ref)),
         endMs: (ref) => this.#endMs(ref),
@@ -146,6 +157,7 @@ export class StorageEngine implements Storage {
     }
     this.records.setVersion(ref, epoch, seq);
     this.#setExpiry(ref, key.partition, ttlMs);
+    this.residents.space(cache).policy.settle();
     return PutResult.stored;
   }
 

@@ -1,7 +1,10 @@
+import type { PolicyPages } from '../policy-pages.js';
+
 /** What a policy is made from. */
 export interface PolicyContext {
   /** The words of the arena: a ref is a place in them. */
   readonly words: Uint32Array;
+  readonly pages: PolicyPages;
   /** The bound of the cache, state of the policy included. */
   readonly memoryBytesMax: number;
   /** What an entry counts to its cache, in bytes, without `entryBytes`. */
@@ -27,6 +30,14 @@ export abstract class EvictionPolicy {
   stateBytes(_entries: number): number {
     return 0;
   }
+
+  /** Bytes of its pages in the arena, which count as part of the two above. */
+  get pageBytes(): number {
+    return 0;
+  }
+
+  /** A put is complete: records may move now, and be evicted if they are in the way. */
+  settle(): void {}
 
   /** A key that is not there is about to be put, and nothing has been evicted for it yet. `hash`: 32 keyed bits of it. */
   arrive(_hash: number): void {}

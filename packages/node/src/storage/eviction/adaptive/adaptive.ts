@@ -1,13 +1,19 @@
+import { PAGE_WORDS, type PolicyPages } from '../../policy-pages.js';
 import { EVICTION_STATE } from '../../record.js';
 import { EvictionPolicy, type PolicyContext } from '../eviction-policy.js';
-import { GhostTable } from './ghost-table.js';
 import { MiniCache, miniCacheBytesPerEntry } from './mini-cache.js';
 import { MODAL_WORDS, ModalLists } from './modal-lists.js';
 import { FIRST_MODE, ModeChoice } from './mode-choice.js';
 import { MODES } from './modes.js';
+import { PagedGhosts } from './paged-ghosts.js';
+import { SmallGhosts } from './small-ghosts.js';
 
 /** Evicted keys that are remembered for each entry. Three would gain one point of the way from LRU to the optimum. */
 const GHOSTS_PER_ENTRY = 2;
+/** From here on ghosts lie in pages of the arena. */
+const SMALL_PLACES_MAX = 2 * PAGE_WORDS;
+/** After a page could not be had, so many puts go by before the next attempt. */
+const PUTS_BETWEEN_ATTEMPTS = 4096;
 /** How many entries a simulation has at most; a sample of 512 already misses the edge of a loop. */
 const SIMULATED_ENTRIES = 1280;
 /** Where entries are of different sizes, room for more of those that are smaller than the mean. */
@@ -18,7 +24,7 @@ const UNIFORM_RATIO = 1.25;
 const SIMULATION_SHARE = 1 / 16;
 /** With less than that nothing can be learned; the cache then stays with LRU. */
 const SIMULATED_ENTRIES_MIN = 8;
-/** A mean size that has changed by this factor since the simulations, or the ghosts, were set up makes them anew. */
+/** A mean size that has changed by this factor since the simulations were set up makes them anew. */
 const DRIFT_MAX = 1.5;
 /** The mean size follows that of the entries by an eighth of the difference, eight times a turnover. */
 const CALIBRATIONS_PER_TURNOVER = 8;
@@ -42,6 +48,7 @@ export class Adaptive extends EvictionPolicy {
   override readonly entryBytes = GHOSTS_PER_ENTRY * 4;
   readonly #chargeOf: (ref: number) => number;
   readonly #lists: ModalLists;
+  readonly #pages: PolicyPages;
   readonly #capacityMax: number;
   readonly #simulatedEntriesMax: number;
   readonly #simulationBytes: number;
@@ -60,8 +67,13 @@ export class Adaptive extends EvictionPolicy {
   #chargeMax = 0;
   #hasEvicted = false;
 
-  constructor({ words, memoryBytesMax, chargeOf }: PolicyContext) {
+  #smallGhosts: SmallGhosts | undefined;
+  #pagedGhosts: PagedGhosts | undefined;
+  #putsToAttempt = 0;
+
+  constructor({ words, pages, memoryBytesMax, chargeOf }: PolicyContext) {
     super();
+    this.#pages = pages;
     this.#chargeOf = (ref) => chargeOf(ref) + this.entryBytes;
     this.#lists = new ModalLists(words, EVICTION_STATE, this.#chargeOf);
     const bytesPerEntry = MODES.length * miniCacheBytesPerEntry(GHOSTS_PER_ENTRY);
@@ -74,8 +86,26 @@ export class Adaptive extends EvictionPolicy {
   }
 
   override stateBytes(entries: number): number {
-    const ghostBytes = this.#lists.ghosts?.bytes ?? 0;
+    const ghostBytes = this.pageBytes + (this.#smallGhosts?.places ?? 0) * 4;
     return this.#simulationBytes + Math.max(0, ghostBytes - entries * this.entryBytes);
+  }
+
+  override get pageBytes(): number {
+    if (this.#pagedGhosts === undefined) return 0;
+    return (this.#pagedGhosts.places / PAGE_WORDS) * this.#pages.blockWords * 4;
+  }
+
+  /** Large ghost tables follow the number of entries by a page a put. */
+  override settle(): void {
+    const wanted = this.#entries * GHOSTS_PER_ENTRY;
+    if (!this.#hasEvicted || wanted < SMALL_PLACES_MAX || --this.#putsToAttempt > 0) return;
+    if (this.#pagedGhosts === undefined) {
+      this.#pagedGhosts = new PagedGhosts(this.#pages);
+      this.#smallGhosts = undefined;
+      this.#lists.ghosts = this.#pagedGhosts;
+    }
+    const fits = this.#pagedGhosts.places + PAGE_WORDS > wanted || this.#pagedGhosts.grow();
+    this.#putsToAttempt = fits ? 0 : PUTS_BETWEEN_ATTEMPTS;
   }
 
   /** For tests and for the curious: the number of the ruling mode in MODES. */
@@ -110,18 +140,20 @@ export class Adaptive extends EvictionPolicy {
     this.#entries--;
     this.#lists.remove(ref);
     if (hash < this.#sampledBelow) for (const mini of this.#minis) mini.remove(mixed(hash));
+    this.#giveBackPages();
   }
 
   victim(): number {
     this.#hasEvicted = true;
     this.#followPressure();
-    this.#fitGhosts();
+    this.#fitSmallGhosts();
     return this.#lists.victim();
   }
 
   override evict(ref: number, hash: number): void {
     this.#entries--;
     this.#lists.evict(ref, hash);
+    this.#giveBackPages();
   }
 
   moved(_from: number, to: number): void {
@@ -183,11 +215,20 @@ export class Adaptive extends EvictionPolicy {
   }
 
   /** There are no ghosts before the first eviction; then as many as have been paid for. */
-  #fitGhosts(): void {
-    const wanted = this.#entries * GHOSTS_PER_ENTRY;
-    const places = this.#lists.ghosts?.places ?? 0;
+  #fitSmallGhosts(): void {
+    if (this.#pagedGhosts !== undefined) return;
+    const wanted = Math.min(SMALL_PLACES_MAX, this.#entries * GHOSTS_PER_ENTRY);
+    const places = this.#smallGhosts?.places ?? 0;
     if (wanted < places * DRIFT_MAX && wanted * DRIFT_MAX > places) return;
-    this.#lists.ghosts = new GhostTable(wanted);
+    this.#smallGhosts = new SmallGhosts(wanted);
+    this.#lists.ghosts = this.#smallGhosts;
+  }
+
+  #giveBackPages(): void {
+    const ghosts = this.#pagedGhosts;
+    if (ghosts === undefined) return;
+    const kept = this.#entries === 0 ? 0 : this.#entries * GHOSTS_PER_ENTRY + 2 * PAGE_WORDS;
+    while (ghosts.places > kept) ghosts.shrink();
   }
 }
 

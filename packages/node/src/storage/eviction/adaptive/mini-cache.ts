@@ -1,6 +1,6 @@
-import { GhostTable } from './ghost-table.js';
 import { MODAL_WORDS, ModalLists } from './modal-lists.js';
 import type { Mode } from './modes.js';
+import { SmallGhosts } from './small-ghosts.js';
 
 /**
  * A simulation of a cache in one mode, for a sample of its keys: no values, only hashes and weights. An entry has six
@@ -32,7 +32,7 @@ export class MiniCache {
     this.#lists = new ModalLists(this.#words, 0, (ref) => this.#words[ref + WEIGHT]!);
     this.#lists.setMode(mode);
     this.#lists.setCapacity(capacity, turnover);
-    this.#lists.ghosts = new GhostTable(Math.round(turnover * ghostsPerEntry));
+    this.#lists.ghosts = new SmallGhosts(Math.round(turnover * ghostsPerEntry));
     this.#capacity = capacity;
     for (let number = entriesMax; number > 0; number--) this.#release(number * ENTRY_WORDS);
   }
