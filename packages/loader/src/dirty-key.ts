@@ -22,19 +22,19 @@ export class DirtyKey {
   next: DirtyKey | undefined = undefined;
 
   readonly keyBytes: number;
-  readonly #partition: number;
+  readonly partition: number;
 
   constructor(
     readonly text: string,
     key: KeySlice,
   ) {
     this.keyBytes = key.end - key.start;
-    this.#partition = key.partition;
+    this.partition = key.partition;
   }
 
   /** Valid until the next key is asked for. */
   get key(): KeySlice {
-    return sharedKey(this.text, this.#partition);
+    return sharedKey(this.text, this.partition);
   }
 
   get bytes(): number {

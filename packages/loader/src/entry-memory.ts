@@ -1,4 +1,4 @@
-import type { KeySlice } from '@larder/proto';
+import type { KeySlice, LarderError } from '@larder/proto';
 
 /** A live entry where it lies. 0: there is none. Valid until the next call that writes to the memory. */
 export type EntryRef = number;
@@ -20,14 +20,42 @@ export const PutResult = {
   tooLarge: 2,
   /** No room could be made: what is there is pinned. Nothing changed. */
   full: 3,
+  /** The key's partition is not this node's any more. Nothing changed. */
+  away: 4,
 } as const;
 export type PutResult = (typeof PutResult)[keyof typeof PutResult];
+
+/** Names one write of one client, so that it is applied once however often it comes. */
+export interface RequestId {
+  /** A random number of 53 bits, drawn when the client started. */
+  readonly client: number;
+  readonly number: number;
+  /** The client has got, or has given up, its answers to all requests below this number. */
+  readonly settledBelow: number;
+}
+
+/** Who waits until a key is held back; see `holdBack`. */
+export interface HoldSink {
+  held(): void;
+  /** The partition went to another node first: nothing may be written to the origin. */
+  holdLost(error: LarderError): void;
+}
 
 /**
  * The entries of one cache, as its loader sees them: the owner's copy in this node's storage, with versions and
  * replication behind it. All calls are synchronous and none keeps the KeySlice.
+ *
+ * What is written is seen by this node at once and travels to the other copies; whoever answers a caller waits until
+ * they have it. In a turn other than that of the call a key may have gone to another node: ask `serves` first.
  */
 export interface EntryMemory {
+  /** Whether this node may read and write the partition in this turn. */
+  serves(partition: number): boolean;
+  /** Whether the partition is this node's at all; it may be about to serve it again. */
+  owns(partition: number): boolean;
+  /** The answer to a call for a partition that it does not serve. */
+  refusal(partition: number): LarderError;
+
   /** The live entry, if there is one, and counts as a use of it. */
   find(key: KeySlice): EntryRef;
   /** The same without counting as a use. */
@@ -42,16 +70,28 @@ export interface EntryMemory {
   /** Remaining life in ms, at least 1; -1 if it never expires. */
   remainingMs(ref: EntryRef): number;
 
-  /** Stores value bytes [start, end) under the partition's next version. `ttlMs` 0: never expires. */
+  /** Stores value bytes [start, end) under the partition's next version, for `request`. `ttlMs` 0: never expires. */
   put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult;
   /** The version that the last `put` gave. */
   readonly putEpoch: number;
   readonly putSeq: number;
+  /** Whose write the next `put` or `remove` is; none for what no client asked for. */
+  request: RequestId | undefined;
 
-  /** Removes the entry. False if there was none. */
+  /** Removes the entry, for `request`. False if there was none. */
   remove(key: KeySlice): boolean;
   /** Gives the entry another remaining life; 0: never expires. False if there is none. */
   expire(key: KeySlice, ttlMs: number): boolean;
-  /** Replaces the flags of a live entry; the version stays. */
-  setFlags(ref: EntryRef, flags: number): void;
+  /** The origin has this version: if it is the entry's, the entry is dirty no more, and a tombstone goes. */
+  clean(key: KeySlice, epoch: number, seq: number): void;
+  /** Whether every copy that has to have the entry has it. */
+  isCommitted(ref: EntryRef, partition: number): boolean;
+
+  /**
+   * Before a write to the origin whose value follows later: the other copies forget the key, so that whoever takes over
+   * meanwhile asks the origin. True: done. False: the sink is told when it is.
+   */
+  holdBack(key: KeySlice, sink: HoldSink): boolean;
+  /** The origin refused the write: the other copies get the entry again, if there is one. */
+  restore(key: KeySlice): void;
 }

@@ -94,6 +94,14 @@ export class Flusher {
     this.#schedule(nowMs);
   }
 
+  /** The key's entry came, dirty, with a partition that this node has taken over. */
+  adopt(text: string, key: KeySlice, valueBytes: number): void {
+    if (this.#keys.get(text) !== undefined) return;
+    const nowMs = this.options.clock.monotonicMs();
+    this.#keys.mark(undefined, text, key, valueBytes, nowMs);
+    this.#schedule(nowMs);
+  }
+
   /** Flushes everything that is pending now; a refused row is tried once. Resolves with how many of them remain. */
   drain(timeoutMs: number): Promise<number> {
     this.#keys.makeDue(Number.POSITIVE_INFINITY);
@@ -173,17 +181,29 @@ export class Flusher {
     const { memory, origin, clock } = this.options;
     const sets: Flight[] = [];
     const deletes: Flight[] = [];
+    const early: DirtyKey[] = [];
     for (const dirty of batch) {
-      const ref = memory.peek(dirty.key);
+      const { partition } = dirty;
+      const ref = memory.owns(partition) ? memory.peek(dirty.key) : 0;
       if (!this.#isDirty(ref)) this.#keys.forget(dirty);
+      else if (!memory.serves(partition) || !memory.isCommitted(ref, partition)) early.push(dirty);
       else if ((memory.flags(ref) & EntryFlag.tombstone) !== 0) deletes.push(this.#flight(dirty, ref, NO_VALUE));
       else sets.push(this.#flight(dirty, ref, this.#valueOf(ref)));
     }
+    this.#postpone(early);
     await this.#send(sets, (part) => origin.writeMany(part));
     await this.#send(deletes, (part) => origin.deleteMany(part.map(({ key }) => key)));
     this.#keys.landed(batch);
     this.#waiters.check();
     this.#schedule(clock.monotonicMs());
+  }
+
+  /** What other nodes do not have yet must not reach the origin: it may be lost here. That takes a moment. */
+  #postpone(early: DirtyKey[]): void {
+    if (early.length === 0) return;
+    this.#owed += early.length;
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.options.clock.monotonicMs() + EARLY_PAUSE_MS);
+    for (let dirty = early.pop(); dirty !== undefined; dirty = early.pop()) this.#keys.putBack(dirty);
   }
 
   #flight(dirty: DirtyKey, ref: EntryRef, value: Uint8Array): Flight {
@@ -215,17 +235,14 @@ export class Flusher {
 
   #settle({ dirty, epoch, seq }: Flight): void {
     const { memory } = this.options;
-    const ref = memory.peek(dirty.key);
+    const ref = memory.owns(dirty.partition) ? memory.peek(dirty.key) : 0;
     const isOurs = this.#isDirty(ref);
     if (isOurs && (memory.epoch(ref) !== epoch || memory.seq(ref) !== seq)) {
       this.#keys.requeue(dirty);
       return;
     }
     this.#keys.forget(dirty);
-    if (!isOurs) return;
-    const flags = memory.flags(ref);
-    if ((flags & EntryFlag.tombstone) !== 0) memory.remove(dirty.key);
-    else memory.setFlags(ref, flags & ~EntryFlag.dirty);
+    if (isOurs) memory.clean(dirty.key, epoch, seq);
   }
 
   /** `undelivered` collects, in order, what goes back to the front of the queue. */
@@ -302,3 +319,5 @@ const NO_VALUE = new Uint8Array(0);
  * return, and one statement a second is no burden.
  */
 const ORIGIN_PAUSE_MS_MAX = 1_000;
+/** For the other copies to acknowledge: several round trips. */
+const EARLY_PAUSE_MS = 5;

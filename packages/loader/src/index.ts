@@ -6,7 +6,14 @@ export {
   countSetting,
   durationSetting,
 } from './config-schema.js';
-export { EntryFlag, type EntryMemory, type EntryRef, PutResult } from './entry-memory.js';
+export {
+  EntryFlag,
+  type EntryMemory,
+  type EntryRef,
+  type HoldSink,
+  PutResult,
+  type RequestId,
+} from './entry-memory.js';
 export { isHidden } from './is-hidden.js';
 export { Loader, type LoaderOptions } from './loader.js';
 export type { LoaderStatistics } from './loader-statistics.js';
@@ -33,4 +40,4 @@ export {
   resolveCachePolicy,
   type WriteStrategyName,
 } from './policy.js';
-export type { Reply } from './reply.js';
+export type { CopiedEntry, Reply } from './reply.js';

@@ -1,8 +1,9 @@
 import { assert, type Clock, type Random } from '@larder/base';
 import type { KeySlice } from '@larder/proto';
 import { EntryLife } from './entry-life.js';
-import type { EntryMemory } from './entry-memory.js';
+import type { EntryMemory, EntryRef } from './entry-memory.js';
 import { isHidden } from './is-hidden.js';
+import { keyText } from './key-text.js';
 import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
 import type { Origin } from './origins/origin.js';
 import type { ResolvedCachePolicy } from './policy.js';
@@ -40,11 +41,15 @@ export class Loader {
   /** Undefined: cache-aside, a miss is a miss. */
   readonly #reads: ReadThrough | undefined;
   readonly #writes: WriteStrategy;
+  readonly #unsure: UnsureKeys;
+  readonly #keepsUnsure: boolean;
 
   constructor(readonly options: LoaderOptions) {
     const { name, policy, memory, origin, clock, random } = options;
     this.#memory = memory;
     this.#life = new EntryLife(policy, random);
+    this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
+    this.#keepsUnsure = policy.read === 'through';
     const context: StrategyContext = {
       name,
       policy,
@@ -53,7 +58,7 @@ export class Loader {
       life: this.#life,
       counters: this.#counters,
       flights: this.#flights,
-      unsure: new UnsureKeys(clock, origin?.callMsMax ?? 0),
+      unsure: this.#unsure,
     };
     this.#reads = policy.read === 'through' ? new ReadThrough({ ...context, origin: needed(origin) }) : undefined;
     this.#writes = writeStrategy(context, origin, random);
@@ -108,6 +113,27 @@ export class Loader {
       this.#memory.expire(key, this.#life.lifeMs(ttlMs));
     }
     reply.found(found);
+  }
+
+  /** An entry of a partition that this node has taken over. Cheap if it is of no concern. */
+  adopt(key: KeySlice, ref: EntryRef): void {
+    this.#writes.adopt?.(key, ref);
+  }
+
+  /** The partition is served elsewhere: what loads of its keys bring must not be stored, should it come back. */
+  disown(partition: number): void {
+    this.#flights.supersedePartition(partition);
+  }
+
+  /** Keys of the partition whose write to the origin is under way: no copy may have an older value of them. */
+  heldBack(partition: number, visit: (text: string) => void): void {
+    this.#writes.heldBack?.(partition, visit);
+  }
+
+  /** The owner has begun a write of the key to the origin; what this node loads for a while may be older. */
+  forgotten(key: KeySlice): void {
+    const text = keyText(key);
+    if (text !== undefined && this.#keepsUnsure) this.#unsure.add(text);
   }
 
   /** Sends pending writes to the origin without further delay. Resolves with the number that is left at the deadline. */

@@ -11,6 +11,8 @@ export interface Reply {
   entry(ref: EntryRef): void;
   /** GET found a value that is not in memory: it did not fit, or is served stale. The bytes are handed over. */
   value(bytes: Uint8Array, stale: boolean): void;
+  /** GET found this entry, as it was a moment ago. */
+  copied(entry: CopiedEntry): void;
   /** GET found nothing. */
   miss(): void;
   /** SET is done, at this version, and so many nodes hold it. 0 copies: it went to the origin only (write-around). */
@@ -20,4 +22,13 @@ export interface Reply {
   failed(error: LarderError): void;
   /** The same reply, to be answered in a later turn. Call it before the current call returns. */
   later(): Reply;
+}
+
+/** An entry that was copied before it could be answered. */
+export interface CopiedEntry {
+  readonly bytes: Uint8Array;
+  readonly epoch: number;
+  readonly seq: number;
+  /** Remaining life in ms; -1 if it never expires. */
+  readonly remainingMs: number;
 }

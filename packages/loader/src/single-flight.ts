@@ -54,6 +54,11 @@ export class SingleFlight {
     if (text !== undefined) this.supersedeText(text);
   }
 
+  /** The partition's keys may be written elsewhere from now on. */
+  supersedePartition(partition: number): void {
+    for (const flight of this.#flights.values()) if (flight.partition === partition) this.supersedeText(flight.text);
+  }
+
   supersedeText(text: string): void {
     const flight = this.#flights.get(text);
     if (flight === undefined) return;

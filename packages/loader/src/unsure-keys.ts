@@ -25,6 +25,11 @@ export class UnsureKeys {
     else this.#until.set(text, untilMs);
   }
 
+  /** Its value is known again. */
+  delete(text: string): void {
+    if (this.#until.size > 0) this.#until.delete(text);
+  }
+
   has(text: string): boolean {
     if (this.#until.size === 0 && this.#allUntilMs === 0) return false;
     const nowMs = this.clock.monotonicMs();

@@ -1,6 +1,7 @@
 import { BoundedQueue, type Clock } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
+import type { EntryMemory, HoldSink, RequestId } from './entry-memory.js';
 import { sharedKey } from './key-text.js';
 import type { LoaderCounters } from './loader-statistics.js';
 import type { Origin } from './origins/origin.js';
@@ -20,6 +21,7 @@ import { splitBatch } from './split-batch.js';
  */
 export class WriteQueue {
   readonly #tails = new Map<string, PendingWrite>();
+  readonly #byRequest = new Map<string, PendingWrite>();
   readonly #readySets: BoundedQueue<PendingWrite>;
   readonly #readyDeletes: BoundedQueue<PendingWrite>;
   readonly #runner: BatchRunner;
@@ -76,11 +78,23 @@ export class WriteQueue {
     write.sinceMs = this.options.clock.monotonicMs();
     this.#pending++;
     this.#pendingBytes += write.bytes;
+    if (write.request !== undefined) this.#byRequest.set(requestText(write.request), write);
     const tail = this.#tails.get(write.text);
     this.#tails.set(write.text, write);
     if (tail !== undefined) tail.next = write;
     else this.#makeReady(write);
-    this.#runner.wake();
+  }
+
+  /** The same request came again while its write waits or is under way: it gets the same answer. */
+  join(request: RequestId | undefined, reply: Reply): boolean {
+    const write = request === undefined ? undefined : this.#byRequest.get(requestText(request));
+    write?.replies.push(reply.later());
+    return write !== undefined;
+  }
+
+  /** Keys of the partition that have a write waiting or under way. */
+  keysOf(partition: number, visit: (text: string) => void): void {
+    for (const [text, write] of this.#tails) if (write.partition === partition) visit(text);
   }
 
   /** Resolves when nothing is pending. */
@@ -94,8 +108,20 @@ export class WriteQueue {
     this.#failReady(error);
   }
 
+  /** It may be sent once the other copies have forgotten the key. */
   #makeReady(write: PendingWrite): void {
+    const { memory } = this.options;
+    if (!memory.serves(write.partition)) this.#failed(write, memory.refusal(write.partition));
+    else if (memory.holdBack(write.key, new Hold(this, write))) this.enqueue(write);
+  }
+
+  enqueue(write: PendingWrite): void {
     (write.value === undefined ? this.#readyDeletes : this.#readySets).push(write);
+    this.#runner.wake();
+  }
+
+  fail(write: PendingWrite, error: LarderError): void {
+    this.#failed(write, error);
   }
 
   #takeBatch(countMax: number): Promise<void> | undefined {
@@ -174,6 +200,7 @@ export class WriteQueue {
   }
 
   #release(write: PendingWrite): void {
+    if (write.request !== undefined) this.#byRequest.delete(requestText(write.request));
     this.#pending--;
     this.#pendingBytes -= write.bytes;
     if (write.next !== undefined) this.#makeReady(write.next);
@@ -191,6 +218,7 @@ export interface WriteQueueOptions {
   readonly name: string;
   readonly policy: ResolvedWritePolicy;
   readonly origin: Origin;
+  readonly memory: EntryMemory;
   readonly clock: Clock;
   readonly counters: LoaderCounters;
   /** `changed`: for a delete, whether there was a row. */
@@ -207,7 +235,9 @@ export class PendingWrite {
 
   /** Of key and value. */
   readonly bytes: number;
-  readonly #partition: number;
+  readonly partition: number;
+  /** All are told the same. */
+  readonly replies: Reply[];
 
   constructor(
     readonly text: string,
@@ -215,15 +245,49 @@ export class PendingWrite {
     /** Undefined: a delete. */
     readonly value: Uint8Array | undefined,
     readonly ttlMs: number,
-    readonly reply: Reply,
+    reply: Reply,
     readonly deadlineMs: number,
+    readonly request: RequestId | undefined,
   ) {
+    this.replies = [reply];
     this.bytes = key.end - key.start + (value?.length ?? 0);
-    this.#partition = key.partition;
+    this.partition = key.partition;
   }
 
   /** Valid until the next key is asked for. */
   get key(): KeySlice {
-    return sharedKey(this.text, this.#partition);
+    return sharedKey(this.text, this.partition);
   }
+
+  written(epoch: number, seq: number, copies: number): void {
+    for (const reply of this.replies) reply.written(epoch, seq, copies);
+  }
+
+  found(found: boolean): void {
+    for (const reply of this.replies) reply.found(found);
+  }
+
+  failed(error: LarderError): void {
+    for (const reply of this.replies) reply.failed(error);
+  }
+}
+
+/** Waits for the other copies to forget the key of a write. */
+class Hold implements HoldSink {
+  constructor(
+    readonly queue: WriteQueue,
+    readonly write: PendingWrite,
+  ) {}
+
+  held(): void {
+    this.queue.enqueue(this.write);
+  }
+
+  holdLost(error: LarderError): void {
+    this.queue.fail(this.write, error);
+  }
+}
+
+function requestText({ client, number }: RequestId): string {
+  return `${client}:${number}`;
 }

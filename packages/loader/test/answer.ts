@@ -1,7 +1,7 @@
 import { deferred } from '@larder/base';
 import type { LarderError } from '@larder/proto';
 import type { EntryMemory, EntryRef } from '../src/entry-memory.js';
-import type { Reply } from '../src/reply.js';
+import type { CopiedEntry, Reply } from '../src/reply.js';
 
 export type Outcome =
   | { readonly value: string; readonly from: 'memory' | 'origin' }
@@ -31,6 +31,10 @@ export class Answer implements Reply {
 
   value(bytes: Uint8Array): void {
     this.#tell({ value: Buffer.from(bytes).toString(), from: 'origin' });
+  }
+
+  copied({ bytes }: CopiedEntry): void {
+    this.#tell({ value: Buffer.from(bytes).toString(), from: 'memory' });
   }
 
   miss(): void {

@@ -1,6 +1,13 @@
 import type { Clock } from '@larder/base';
-import type { KeySlice } from '@larder/proto';
-import { EntryFlag, type EntryMemory, type EntryRef, PutResult } from '../src/entry-memory.js';
+import { type KeySlice, LarderError } from '@larder/proto';
+import {
+  EntryFlag,
+  type EntryMemory,
+  type EntryRef,
+  type HoldSink,
+  PutResult,
+  type RequestId,
+} from '../src/entry-memory.js';
 
 interface Entry {
   readonly id: string;
@@ -21,7 +28,31 @@ export class MapMemory implements EntryMemory {
   putEpoch = 1;
   putSeq = 0;
 
+  request: RequestId | undefined;
+  /** Partitions that belong to another node. */
+  readonly away = new Set<number>();
+  /** Partitions that are this node's, but not to be served now. */
+  readonly paused = new Set<number>();
+  /** Entries above it are not on the other copies yet. */
+  committedSeq = Number.POSITIVE_INFINITY;
+  /** True: `holdBack` does not answer at once; what it was asked for is here. */
+  holding = false;
+  readonly holds: HoldSink[] = [];
+  restored = 0;
+
   constructor(readonly clock: Clock) {}
+
+  serves(partition: number): boolean {
+    return this.owns(partition) && !this.paused.has(partition);
+  }
+
+  owns(partition: number): boolean {
+    return !this.away.has(partition);
+  }
+
+  refusal(partition: number): LarderError {
+    return new LarderError('NOT_OWNER', `partition ${partition} is away`, { outcome: 'not-applied' });
+  }
 
   find(key: KeySlice): EntryRef {
     return this.peek(key);
@@ -92,8 +123,25 @@ export class MapMemory implements EntryMemory {
     return true;
   }
 
-  setFlags(ref: EntryRef, flags: number): void {
-    this.#entry(ref).flags = flags;
+  clean(key: KeySlice, epoch: number, seq: number): void {
+    const ref = this.peek(key);
+    if (ref === 0 || this.epoch(ref) !== epoch || this.seq(ref) !== seq) return;
+    const entry = this.#entry(ref);
+    if ((entry.flags & EntryFlag.tombstone) !== 0) this.#drop(entry.id, ref);
+    else entry.flags &= ~EntryFlag.dirty;
+  }
+
+  isCommitted(ref: EntryRef): boolean {
+    return this.seq(ref) <= this.committedSeq;
+  }
+
+  holdBack(_key: KeySlice, sink: HoldSink): boolean {
+    if (this.holding) this.holds.push(sink);
+    return !this.holding;
+  }
+
+  restore(): void {
+    this.restored++;
   }
 
   #entry(ref: EntryRef): Entry {

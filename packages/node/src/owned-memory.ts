@@ -1,5 +1,5 @@
-import { type EntryMemory, type EntryRef, PutResult } from '@larder/loader';
-import type { KeySlice } from '@larder/proto';
+import { EntryFlag, type EntryMemory, type EntryRef, PutResult, type RequestId } from '@larder/loader';
+import { type KeySlice, LarderError } from '@larder/proto';
 import type { PartitionVersions } from './cluster/versions.js';
 import type { Storage } from './storage/storage.js';
 
@@ -7,12 +7,25 @@ import type { Storage } from './storage/storage.js';
 export class OwnedMemory implements EntryMemory {
   putEpoch = 0;
   putSeq = 0;
+  request: RequestId | undefined;
 
   constructor(
     readonly cache: number,
     readonly storage: Storage,
     readonly versions: PartitionVersions,
   ) {}
+
+  serves(): boolean {
+    return true;
+  }
+
+  owns(): boolean {
+    return true;
+  }
+
+  refusal(partition: number): LarderError {
+    return new LarderError('INTERNAL', `partition ${partition} is served`, { outcome: 'not-applied' });
+  }
 
   find(key: KeySlice): EntryRef {
     return this.storage.find(this.cache, key);
@@ -65,7 +78,21 @@ export class OwnedMemory implements EntryMemory {
     return this.storage.expire(this.cache, key, ttlMs);
   }
 
-  setFlags(ref: EntryRef, flags: number): void {
-    this.storage.setFlags(ref, flags);
+  clean(key: KeySlice, epoch: number, seq: number): void {
+    const { storage } = this;
+    const ref = storage.peek(this.cache, key);
+    if (ref === 0 || storage.epoch(ref) !== epoch || storage.seq(ref) !== seq) return;
+    if ((storage.flags(ref) & EntryFlag.tombstone) !== 0) storage.remove(this.cache, key);
+    else storage.setFlags(ref, storage.flags(ref) & ~EntryFlag.dirty);
   }
+
+  isCommitted(): boolean {
+    return true;
+  }
+
+  holdBack(): boolean {
+    return true;
+  }
+
+  restore(): void {}
 }

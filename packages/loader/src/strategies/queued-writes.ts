@@ -16,6 +16,7 @@ export abstract class QueuedWrites implements WriteStrategy {
       name: context.name,
       policy: context.policy.writes,
       origin: context.origin,
+      memory: context.memory,
       clock: context.clock,
       counters: context.counters,
       applied: (write, changed) => this.applied(write, changed),
@@ -43,6 +44,7 @@ export abstract class QueuedWrites implements WriteStrategy {
     reply: Reply,
     timeoutMs: number,
   ): void {
+    if (this.#queue.join(this.context.memory.request, reply)) return;
     const text = keyText(key);
     const copy = valueCopy(value, start, end);
     const refusal = this.#refusal(text, key.end - key.start + copy.length) ?? this.#mistake(text, copy);
@@ -51,6 +53,7 @@ export abstract class QueuedWrites implements WriteStrategy {
   }
 
   delete(key: KeySlice, reply: Reply, timeoutMs: number): void {
+    if (this.#queue.join(this.context.memory.request, reply)) return;
     const text = keyText(key);
     const refusal = this.#refusal(text, key.end - key.start);
     if (refusal === undefined) this.#add(text as string, key, undefined, 0, reply, timeoutMs);
@@ -70,10 +73,17 @@ export abstract class QueuedWrites implements WriteStrategy {
     this.#queue.close(closed(this.context.name));
   }
 
+  heldBack(partition: number, visit: (text: string) => void): void {
+    this.#queue.keysOf(partition, visit);
+  }
+
   /** Removes the key from memory, and sees to it that no load that has begun brings an old value back. */
   protected forget(write: PendingWrite): void {
-    this.context.flights.supersedeText(write.text);
-    this.context.memory.remove(write.key);
+    const { flights, memory } = this.context;
+    flights.supersedeText(write.text);
+    if (!memory.owns(write.partition)) return;
+    memory.request = write.request;
+    memory.remove(write.key);
   }
 
   #add(
@@ -85,7 +95,8 @@ export abstract class QueuedWrites implements WriteStrategy {
     timeoutMs: number,
   ): void {
     const deadlineMs = this.context.clock.monotonicMs() + timeoutMs;
-    this.#queue.add(new PendingWrite(text, key, value, ttlMs, reply.later(), deadlineMs));
+    const { request } = this.context.memory;
+    this.#queue.add(new PendingWrite(text, key, value, ttlMs, reply.later(), deadlineMs, request));
   }
 
   #refusal(text: string | undefined, bytes: number): LarderError | undefined {
@@ -101,8 +112,10 @@ export abstract class QueuedWrites implements WriteStrategy {
     if (error.outcome === 'unknown') {
       this.forget(write);
       this.context.unsure.add(write.text);
+    } else if (write.next === undefined && this.context.memory.owns(write.partition)) {
+      this.context.memory.restore(write.key);
     }
-    write.reply.failed(error);
+    write.failed(error);
   }
 }
 

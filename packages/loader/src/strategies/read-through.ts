@@ -93,7 +93,8 @@ export class ReadThrough {
     const { clock, memory } = this.context;
     const nowMs = clock.monotonicMs();
     return queued.filter((flight) => {
-      if (flight.superseded && memory.peek(flight.key) !== 0) this.#answer(flight, undefined);
+      if (!memory.serves(flight.partition)) this.#fail(flight, memory.refusal(flight.partition));
+      else if (flight.superseded && memory.peek(flight.key) !== 0) this.#answer(flight, undefined);
       else if (flight.deadlineMs < nowMs) this.#fail(flight, this.#timeoutError());
       else return true;
       return false;
@@ -113,6 +114,12 @@ export class ReadThrough {
   }
 
   #loaded(flight: Flight, value: Uint8Array | undefined): void {
+    const { memory } = this.context;
+    if (!memory.serves(flight.partition)) {
+      this.#fail(flight, memory.refusal(flight.partition));
+      return;
+    }
+    memory.request = undefined;
     // Whoever writes the memory supersedes the flight, so one that still reigns finds the key as it left it: absent.
     if (!flight.superseded && !this.context.unsure.has(flight.text)) this.#fill(flight.key, value);
     this.#answer(flight, value);

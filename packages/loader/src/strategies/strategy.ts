@@ -1,7 +1,7 @@
 import type { Clock } from '@larder/base';
 import type { KeySlice } from '@larder/proto';
 import type { EntryLife } from '../entry-life.js';
-import type { EntryMemory } from '../entry-memory.js';
+import type { EntryMemory, EntryRef } from '../entry-memory.js';
 import type { LoaderCounters } from '../loader-statistics.js';
 import type { Origin } from '../origins/origin.js';
 import type { ResolvedCachePolicy } from '../policy.js';
@@ -39,6 +39,10 @@ export interface WriteStrategy {
     timeoutMs: number,
   ): void;
   delete(key: KeySlice, reply: Reply, timeoutMs: number): void;
+  /** An entry that came with a partition that this node has taken over: if it is dirty, it is this node's to flush. */
+  adopt?(key: KeySlice, ref: EntryRef): void;
+  /** Keys of the partition whose write to the origin is under way. */
+  heldBack?(partition: number, visit: (text: string) => void): void;
   /** Sends what waits without further delay. Resolves with the number of writes that have not reached the origin. */
   drain(timeoutMs: number): Promise<number>;
   /** Ends timers and answers everyone who waits with CLOSED. */

@@ -11,8 +11,8 @@ export class WriteAround extends QueuedWrites {
     const isDelete = write.value === undefined;
     if (isDelete || this.context.policy.invalidate || this.#knownMissing(write)) this.forget(write);
     else this.context.flights.supersedeText(write.text);
-    if (isDelete) write.reply.found(changed);
-    else write.reply.written(0, 0, 0);
+    if (isDelete) write.found(changed);
+    else write.written(0, 0, 0);
   }
 
   #knownMissing({ key }: PendingWrite): boolean {

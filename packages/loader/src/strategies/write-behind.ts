@@ -1,6 +1,6 @@
 import type { Random } from '@larder/base';
 import type { KeySlice, LarderError } from '@larder/proto';
-import { EntryFlag, PutResult } from '../entry-memory.js';
+import { EntryFlag, type EntryRef, PutResult } from '../entry-memory.js';
 import { Flusher } from '../flusher.js';
 import { isHidden } from '../is-hidden.js';
 import { keyText } from '../key-text.js';
@@ -59,6 +59,12 @@ export class WriteBehind implements WriteStrategy {
     else reply.failed(refusal);
   }
 
+  adopt(key: KeySlice, ref: EntryRef): void {
+    const { memory } = this.context;
+    const text = (memory.flags(ref) & EntryFlag.dirty) === 0 ? undefined : keyText(key);
+    if (text !== undefined) this.#flusher.adopt(text, key, memory.valueBytes(ref));
+  }
+
   drain(timeoutMs: number): Promise<number> {
     return this.#flusher.drain(timeoutMs);
   }
@@ -85,7 +91,7 @@ export class WriteBehind implements WriteStrategy {
     const refusal = this.#flusher.refusal(known, key.end - key.start, end - start);
     if (refusal !== undefined) return refusal;
     const result = memory.put(key, value, start, end, ttlMs, flags);
-    if (result !== PutResult.stored) return notStored(this.context, result, end - start);
+    if (result !== PutResult.stored) return notStored(this.context, result, end - start, key.partition);
     flights.supersedeText(text);
     this.#flusher.markDirty(known, text, key, end - start);
     return undefined;

@@ -16,7 +16,7 @@ export class WriteMemory implements WriteStrategy {
     const { memory, life, flights } = this.context;
     const result = memory.put(key, value, start, end, life.lifeMs(ttlMs), 0);
     if (result !== PutResult.stored) {
-      reply.failed(notStored(this.context, result, end - start));
+      reply.failed(notStored(this.context, result, end - start, key.partition));
       return;
     }
     flights.supersede(key);
@@ -40,7 +40,13 @@ export class WriteMemory implements WriteStrategy {
 }
 
 /** Why the memory did not take a value that must be in it. */
-export function notStored({ name, policy }: StrategyContext, result: PutResult, valueBytes: number): LarderError {
+export function notStored(
+  { name, policy, memory }: StrategyContext,
+  result: PutResult,
+  valueBytes: number,
+  partition: number,
+): LarderError {
+  if (result === PutResult.away) return memory.refusal(partition);
   if (result === PutResult.tooLarge) {
     const message = `the value has ${valueBytes} bytes, more than cache '${name}' can hold in its memory of ${policy.memoryBytesMax} bytes`;
     return new LarderError('TOO_LARGE', message, { outcome: 'not-applied' });

@@ -14,17 +14,23 @@ export class WriteThrough extends QueuedWrites {
       return;
     }
     this.forget(write);
-    write.reply.found(changed);
+    write.found(changed);
   }
 
   #store(write: PendingWrite, value: Uint8Array): void {
     const { memory, life, flights } = this.context;
     flights.supersedeText(write.text);
+    memory.request = write.request;
+    if (!memory.serves(write.partition)) {
+      // The origin has it, and whoever has the partition now knows that it must ask there.
+      write.written(0, 0, 0);
+      return;
+    }
     if (memory.put(write.key, value, 0, value.length, life.lifeMs(write.ttlMs), 0) === PutResult.stored) {
-      write.reply.written(memory.putEpoch, memory.putSeq, 1);
+      write.written(memory.putEpoch, memory.putSeq, 1);
       return;
     }
     memory.remove(write.key);
-    write.reply.written(0, 0, 0);
+    write.written(0, 0, 0);
   }
 }

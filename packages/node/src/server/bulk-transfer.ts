@@ -1,4 +1,4 @@
-import type { EntryRef, Reply } from '@larder/loader';
+import type { CopiedEntry, EntryRef, Reply } from '@larder/loader';
 import { BULK_CHUNK_BYTES, LarderError, OperationKind, TTL_NONE, toLarderError } from '@larder/proto';
 import type { AdmittedOperation } from './admission.js';
 import { type BulkReply, type BulkResponse, failureReply } from './bulk-messages.js';
@@ -112,6 +112,14 @@ export class BulkTransfer implements Reply {
 
   value(bytes: Uint8Array, stale: boolean): void {
     if (this.kind === OperationKind.entry) this.#facts = { id: this.id, found: true, stale };
+    this.#answerValue(bytes.length, (target) => target.set(bytes));
+  }
+
+  copied({ bytes, epoch, seq, remainingMs }: CopiedEntry): void {
+    if (this.kind === OperationKind.entry) {
+      const life = remainingMs === TTL_NONE ? {} : { ttlMs: remainingMs };
+      this.#facts = { id: this.id, found: true, epoch, seq, ...life };
+    }
     this.#answerValue(bytes.length, (target) => target.set(bytes));
   }
 

@@ -1,4 +1,4 @@
-import type { EntryMemory, EntryRef, Reply } from '@larder/loader';
+import type { CopiedEntry, EntryMemory, EntryRef, Reply } from '@larder/loader';
 import {
   type LarderError,
   OperationKind,
@@ -55,6 +55,19 @@ export class SessionReply implements Reply {
     writer.bytes.set(bytes, at);
   }
 
+  copied({ bytes, epoch, seq, remainingMs }: CopiedEntry): void {
+    const writer = this.target.writer;
+    if (bytes.length > SESSION_VALUE_BYTES_MAX || writer.at > COLLECTED_REPLY_BYTES_MAX) {
+      writer.bulk(this.id, bytes.length, epoch, seq, remainingMs);
+      return;
+    }
+    const at =
+      this.kind === OperationKind.get
+        ? writer.hit(this.id, bytes.length, false)
+        : writer.entry(this.id, bytes.length, false, epoch, seq, remainingMs);
+    writer.bytes.set(bytes, at);
+  }
+
   miss(): void {
     this.target.writer.miss(this.id);
   }
@@ -92,6 +105,11 @@ export class DeferredSessionReply extends SessionReply {
 
   override value(bytes: Uint8Array, stale: boolean): void {
     super.value(bytes, stale);
+    this.target.replied();
+  }
+
+  override copied(entry: CopiedEntry): void {
+    super.copied(entry);
     this.target.replied();
   }
 

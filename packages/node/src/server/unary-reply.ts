@@ -1,4 +1,4 @@
-import type { EntryMemory, EntryRef, Reply } from '@larder/loader';
+import type { CopiedEntry, EntryMemory, EntryRef, Reply } from '@larder/loader';
 import { type LarderError, TTL_NONE } from '@larder/proto';
 
 /** GetResponse, SetResponse, DeleteResponse and ExpireResponse of larder/v1/cache.proto in one. */
@@ -32,6 +32,10 @@ export class UnaryReply implements Reply {
 
   value(bytes: Uint8Array, stale: boolean): void {
     this.answer(undefined, { value: bytes, stale });
+  }
+
+  copied({ bytes, epoch, seq, remainingMs }: CopiedEntry): void {
+    this.answer(undefined, { value: bytes, epoch, seq, ...(remainingMs === TTL_NONE ? {} : { ttlMs: remainingMs }) });
   }
 
   miss(): void {
