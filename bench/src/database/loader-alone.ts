@@ -1,17 +1,17 @@
 import { systemClock, systemRandom } from '@larder/base';
 import {
+  type CopiedEntry,
   createOrigin,
   type EntryMemory,
   type EntryRef,
   Loader,
   type LoaderStatistics,
   PostgresDatabase,
-  PutResult,
   type Reply,
   resolveCachePolicy,
   resolvePostgresDatabaseOptions,
 } from '@larder/loader';
-import { createStorage, type Storage } from '@larder/node/internal';
+import { createStorage, LoneMemory } from '@larder/node/internal';
 import { type KeySlice, keySlice, type LarderError, TTL_DEFAULT } from '@larder/proto';
 import { TABLE } from './things-table.js';
 
@@ -31,7 +31,7 @@ export class LoaderAlone {
       systemClock,
       systemRandom,
     );
-    const memory = new StorageMemory(storage);
+    const memory = new LoneMemory(0, storage);
     const loader = new Loader({
       name: 'bench',
       policy: resolved,
@@ -46,7 +46,7 @@ export class LoaderAlone {
 
   private constructor(
     private readonly loader: Loader,
-    private readonly memory: StorageMemory,
+    private readonly memory: LoneMemory,
     private readonly database: PostgresDatabase,
     private readonly sweeping: NodeJS.Timeout,
   ) {}
@@ -100,6 +100,10 @@ class PromiseReply implements Reply {
     this.resolve(JSON.parse(bytes.toString()));
   }
 
+  copied({ bytes }: CopiedEntry): void {
+    this.value(bytes);
+  }
+
   value(bytes: Uint8Array): void {
     this.resolve(JSON.parse(Buffer.from(bytes).toString()));
   }
@@ -122,63 +126,5 @@ class PromiseReply implements Reply {
 
   later(): Reply {
     return this;
-  }
-}
-
-/** One cache of a storage, with a version for each write. */
-class StorageMemory implements EntryMemory {
-  readonly putEpoch = 1;
-  putSeq = 0;
-
-  constructor(private readonly storage: Storage) {}
-
-  find(key: KeySlice): EntryRef {
-    return this.storage.find(0, key);
-  }
-
-  peek(key: KeySlice): EntryRef {
-    return this.storage.peek(0, key);
-  }
-
-  flags(ref: EntryRef): number {
-    return this.storage.flags(ref);
-  }
-
-  valueBytes(ref: EntryRef): number {
-    return this.storage.valueBytes(ref);
-  }
-
-  copyValue(ref: EntryRef, from: number, to: number, target: Uint8Array, at: number): void {
-    this.storage.copyValue(ref, from, to, target, at);
-  }
-
-  epoch(ref: EntryRef): number {
-    return this.storage.epoch(ref);
-  }
-
-  seq(ref: EntryRef): number {
-    return this.storage.seq(ref);
-  }
-
-  remainingMs(ref: EntryRef): number {
-    return this.storage.remainingMs(ref);
-  }
-
-  put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
-    const result = this.storage.put(0, key, value, start, end, 1, this.putSeq + 1, ttlMs, flags);
-    if (result === PutResult.stored) this.putSeq++;
-    return result;
-  }
-
-  remove(key: KeySlice): boolean {
-    return this.storage.remove(0, key);
-  }
-
-  expire(key: KeySlice, ttlMs: number): boolean {
-    return this.storage.expire(0, key, ttlMs);
-  }
-
-  setFlags(ref: EntryRef, flags: number): void {
-    this.storage.setFlags(ref, flags);
   }
 }

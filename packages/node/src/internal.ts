@@ -22,6 +22,7 @@ export {
 export { RegisterStore } from './cluster/view-store/register/register-store.js';
 export type { VoterReply, VoterRequest } from './cluster/view-store/register/voter-messages.js';
 export * from './cluster/view-store/view-store.js';
+export { LoneMemory } from './partitions/lone-memory.js';
 export type { CopyEntries } from './replication/copy-entries.js';
 export type { Envelope, PeerMessage } from './replication/messages.js';
 export type { CommitSink } from './replication/pending-window.js';

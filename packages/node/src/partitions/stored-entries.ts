@@ -1,0 +1,58 @@
+import type { EntryMemory, EntryRef, HoldSink, PutResult, RequestId } from '@larder/loader';
+import type { KeySlice, LarderError } from '@larder/proto';
+import type { Storage } from '../storage/storage.js';
+
+/** The reading half of one cache's memory, over the storage of a node. */
+export abstract class StoredEntries implements EntryMemory {
+  putEpoch = 0;
+  putSeq = 0;
+  request: RequestId | undefined;
+
+  constructor(
+    readonly cache: number,
+    readonly storage: Storage,
+  ) {}
+
+  find(key: KeySlice): EntryRef {
+    return this.storage.find(this.cache, key);
+  }
+
+  peek(key: KeySlice): EntryRef {
+    return this.storage.peek(this.cache, key);
+  }
+
+  flags(ref: EntryRef): number {
+    return this.storage.flags(ref);
+  }
+
+  valueBytes(ref: EntryRef): number {
+    return this.storage.valueBytes(ref);
+  }
+
+  copyValue(ref: EntryRef, from: number, to: number, target: Uint8Array, at: number): void {
+    this.storage.copyValue(ref, from, to, target, at);
+  }
+
+  epoch(ref: EntryRef): number {
+    return this.storage.epoch(ref);
+  }
+
+  seq(ref: EntryRef): number {
+    return this.storage.seq(ref);
+  }
+
+  remainingMs(ref: EntryRef): number {
+    return this.storage.remainingMs(ref);
+  }
+
+  abstract serves(partition: number): boolean;
+  abstract owns(partition: number): boolean;
+  abstract refusal(partition: number): LarderError;
+  abstract put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult;
+  abstract remove(key: KeySlice): boolean;
+  abstract expire(key: KeySlice, ttlMs: number): boolean;
+  abstract clean(key: KeySlice, epoch: number, seq: number): void;
+  abstract isCommitted(ref: EntryRef, partition: number): boolean;
+  abstract holdBack(key: KeySlice, sink: HoldSink): boolean;
+  abstract restore(key: KeySlice): void;
+}
