@@ -1,4 +1,5 @@
 export {
+  Acknowledgement,
   OperationKind,
   RequestItem,
   SessionRequestReader,

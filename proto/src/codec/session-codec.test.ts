@@ -4,7 +4,13 @@ import { expect, test } from 'vitest';
 import { ERROR_CODES, errorCodeNumber, LarderError } from '../errors.js';
 import { PARTITION_COUNT } from '../limits.js';
 import { packageDefinition } from '../service.js';
-import { RequestItem, SessionRequestReader, SessionRequestWriter, TTL_DEFAULT } from './session-request.js';
+import {
+  Acknowledgement,
+  RequestItem,
+  SessionRequestReader,
+  SessionRequestWriter,
+  TTL_DEFAULT,
+} from './session-request.js';
 import {
   errorToFailure,
   ResponseItem,
@@ -34,7 +40,7 @@ interface RawRequest {
 }
 interface RawResponse {
   replies: Record<string, unknown>[];
-  view: { version: number; nodes: { id: string; address: string }[]; owners: number[] } | null;
+  view: { version: number; nodes: { id: string; address: string }[]; owners: number[]; lost: number[] } | null;
 }
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -48,30 +54,60 @@ const operation = fc.record({
   value: fc.option(bytes, { nil: undefined }),
   ttlMs: fc.option(uint53, { nil: TTL_DEFAULT }),
   timeoutMs: uint32,
+  request: uint53,
+  retry: fc.boolean(),
+  lost: uint32,
+  ack: fc.constantFrom<number>(...Object.values(Acknowledgement)),
 });
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
 const open = fc.record({ handle: fc.integer({ min: 0, max: 4095 }), name: fc.string({ unit: 'grapheme' }) });
-const hello = fc.record({ protocol: uint32, clientName: fc.string({ unit: 'grapheme' }), defaultTimeoutMs: uint32 });
+const hello = fc.record({
+  protocol: uint32,
+  clientName: fc.string({ unit: 'grapheme' }),
+  defaultTimeoutMs: uint32,
+  clientId: uint53,
+});
+const request = fc.record({
+  operations: fc.array(operation, { maxLength: 20 }),
+  open: fc.array(open),
+  hello: fc.option(hello),
+  settledBelow: uint53,
+  viewVersion: uint53,
+});
+type Request = typeof request extends fc.Arbitrary<infer Value> ? Value : never;
 
 /** What our reader finds in a frame, in the shape of the generated codec's objects. */
 function readRequest(frame: Buffer): RawRequest {
   const reader = new SessionRequestReader();
   reader.reset(frame);
-  const request: RawRequest = { operations: [], open: [], hello: null };
+  const request: RawRequest = { operations: [], open: [], hello: null, settledBelow: 0, viewVersion: 0 };
   for (let item = reader.next(); item !== RequestItem.end; item = reader.next()) {
     if (item === RequestItem.open) request.open.push({ handle: reader.cache, name: reader.name });
     else if (item === RequestItem.hello) {
-      request.hello = { protocol: reader.protocol, clientName: reader.name, defaultTimeoutMs: reader.timeoutMs };
+      const { protocol, name, timeoutMs, clientId } = reader;
+      request.hello = { protocol, clientName: name, defaultTimeoutMs: timeoutMs, clientId };
     } else request.operations.push(readOperation(reader));
   }
+  request.settledBelow = reader.settledBelow;
+  request.viewVersion = reader.viewVersion;
   return request;
 }
 
 function readOperation(reader: SessionRequestReader): RawOperation {
-  const { id, kind, cache, timeoutMs } = reader;
+  const { id, kind, cache, timeoutMs, requestNumber, isRetry, lost, ack } = reader;
+  const write = { request: requestNumber, retry: isRetry, lost, ack };
   const key = Buffer.from(reader.bytes.subarray(reader.keyStart, reader.keyEnd));
   const value = Buffer.from(reader.bytes.subarray(reader.valueStart, reader.valueEnd));
-  return { id, kind, cache, key, value, timeoutMs, ...(reader.ttlMs === TTL_DEFAULT ? {} : { ttlMs: reader.ttlMs }) };
+  return {
+    id,
+    kind,
+    cache,
+    key,
+    value,
+    timeoutMs,
+    ...write,
+    ...(reader.ttlMs === TTL_DEFAULT ? {} : { ttlMs: reader.ttlMs }),
+  };
 }
 
 function expectedOperation({ ttlMs, value, ...rest }: Operation): RawOperation {
@@ -89,38 +125,60 @@ function plain(value: unknown): unknown {
   );
 }
 
+/** The frame that our writer makes of it. */
+function writeRequest({ operations, open: opens, hello: greeting, settledBelow, viewVersion }: Request): Buffer {
+  const writer = new SessionRequestWriter(64);
+  if (greeting) writer.hello(greeting.protocol, greeting.clientName, greeting.defaultTimeoutMs, greeting.clientId);
+  if (settledBelow > 0) writer.settledBelow(settledBelow);
+  if (viewVersion > 0) writer.viewVersion(viewVersion);
+  for (const { handle, name } of opens) writer.open(handle, name);
+  for (const { id, kind, cache, key, value, ttlMs, timeoutMs, ...write } of operations) {
+    const { request: number, retry, lost, ack } = write;
+    writer.operation(id, kind, cache, key, key.length, value, ttlMs, timeoutMs, number, retry, lost, ack);
+  }
+  return writer.take();
+}
+
 test('the generated codec reads the requests that ours writes', () => {
   fc.assert(
-    fc.property(
-      fc.array(operation, { maxLength: 20 }),
-      fc.array(open),
-      fc.option(hello),
-      (operations, opens, greeting) => {
-        const writer = new SessionRequestWriter(64);
-        if (greeting) writer.hello(greeting.protocol, greeting.clientName, greeting.defaultTimeoutMs);
-        for (const { handle, name } of opens) writer.open(handle, name);
-        for (const { id, kind, cache, key, value, ttlMs, timeoutMs } of operations) {
-          writer.operation(id, kind, cache, key, key.length, value, ttlMs, timeoutMs);
-        }
-        const expected = { operations: operations.map(expectedOperation), open: opens, hello: greeting };
-        expect(plain(generatedRequest.deserialize(writer.take()))).toEqual(expected);
-      },
-    ),
+    fc.property(request, (sent) => {
+      // Without `retry` there is no lost count, and who wants no other acknowledgement says nothing of it.
+      const operations = sent.operations
+        .map(expectedOperation)
+        .map((item) => ({ ...item, lost: item.retry ? item.lost : 0, ack: item.ack === 1 ? 0 : item.ack }));
+      expect(plain(generatedRequest.deserialize(writeRequest(sent)))).toEqual({ ...sent, operations });
+    }),
   );
 });
 
 test('our codec reads the requests that the generated one writes', () => {
   fc.assert(
-    fc.property(
-      fc.array(operation, { maxLength: 20 }),
-      fc.array(open),
-      fc.option(hello),
-      (operations, opens, greeting) => {
-        const request = { operations: operations.map(expectedOperation), open: opens, hello: greeting };
-        expect(readRequest(generatedRequest.serialize(request))).toEqual(request);
-      },
-    ),
+    fc.property(request, (sent) => {
+      const raw = { ...sent, operations: sent.operations.map(expectedOperation) };
+      expect(readRequest(generatedRequest.serialize(raw))).toEqual(raw);
+    }),
   );
+});
+
+test('an operation that says nothing of its acknowledgement, or UNSPECIFIED, is to be replicated', () => {
+  const silent = { id: 1, kind: 2, key: Buffer.from('k') };
+  for (const operations of [[silent], [{ ...silent, ack: 0 }]]) {
+    expect(readRequest(generatedRequest.serialize({ operations })).operations[0]?.ack).toBe(Acknowledgement.replicated);
+  }
+  const explicit = Buffer.concat([numberField(1, 1), numberField(11, 0)]);
+  expect(readRequest(bytesField(1, explicit)).operations[0]?.ack).toBe(Acknowledgement.replicated);
+});
+
+test('what a frame says of requests and view does not outlast it', () => {
+  const writer = new SessionRequestWriter(64);
+  writer.settledBelow(7);
+  writer.viewVersion(9);
+  const reader = new SessionRequestReader();
+  for (const frame of [writer.take(), Buffer.alloc(0)]) {
+    reader.reset(frame);
+    expect(reader.next()).toBe(RequestItem.end);
+    expect([reader.settledBelow, reader.viewVersion]).toEqual(frame.length > 0 ? [7, 9] : [0, 0]);
+  }
 });
 
 // Fields as they may come from any codec: in any order, with fields of a later version between them.
@@ -150,6 +208,10 @@ const scrambledOperation = fc.tuple(operation, fc.array(unknownField, { maxLengt
     ...(fields.value ? [bytesField(5, fields.value)] : []),
     ...(fields.ttlMs === TTL_DEFAULT ? [] : [numberField(6, fields.ttlMs)]),
     numberField(7, fields.timeoutMs),
+    numberField(8, fields.request),
+    ...(fields.retry ? [numberField(9, 1)] : []),
+    numberField(10, fields.lost),
+    numberField(11, fields.ack),
     ...unknown,
   ];
   const order = fc.shuffledSubarray(parts, { minLength: parts.length });
@@ -308,6 +370,13 @@ const view = fc
       version: uint53,
       nodes: fc.constant(nodes),
       owners: fc.array(fc.nat(nodes.length - 1), { minLength: PARTITION_COUNT, maxLength: PARTITION_COUNT }),
+      // Counts that are all 0 are not written, so one is more.
+      lost: fc.oneof(
+        fc.constant([]),
+        fc
+          .array(uint32, { minLength: PARTITION_COUNT - 1, maxLength: PARTITION_COUNT - 1 })
+          .map((counts) => [...counts, 1]),
+      ),
     }),
   );
 
@@ -315,20 +384,34 @@ test('a view passes between the two codecs in both directions', () => {
   fc.assert(
     fc.property(view, (raw) => {
       const writer = new SessionResponseWriter(64);
-      writer.view({ ...raw, owners: Uint16Array.from(raw.owners) });
+      const { lost, ...rest } = raw;
+      const counts = lost.length > 0 ? { lost: Uint32Array.from(lost) } : {};
+      const expected = { ...rest, owners: Uint16Array.from(raw.owners), ...counts };
+      writer.view(expected);
       expect(generatedResponse.deserialize(writer.take()).view).toEqual(raw);
 
       const reader = new SessionResponseReader();
       reader.reset(generatedResponse.serialize({ view: raw }));
       expect(reader.next()).toBe(ResponseItem.view);
-      expect(reader.view).toEqual({ ...raw, owners: Uint16Array.from(raw.owners) });
+      expect(reader.view).toEqual(expected);
     }),
     { numRuns: 30 },
   );
 });
 
+test('lost counts that are all 0 are left out', () => {
+  const writer = new SessionResponseWriter(64);
+  const nodes = [{ id: 'n1', address: 'a:1' }];
+  writer.view({ version: 1, nodes, owners: new Uint16Array(PARTITION_COUNT), lost: new Uint32Array(PARTITION_COUNT) });
+  expect(generatedResponse.deserialize(writer.take()).view?.lost).toEqual([]);
+});
+
 test.each([
   ['too few partitions', { version: 1, nodes: [{ id: 'n1', address: 'a:1' }], owners: [0] }],
+  [
+    'too few lost counts',
+    { version: 1, nodes: [{ id: 'n1', address: 'a:1' }], owners: new Array(PARTITION_COUNT).fill(0), lost: [1] },
+  ],
   ['an owner that is not among the nodes', { version: 1, nodes: [], owners: new Array(PARTITION_COUNT).fill(0) }],
 ])('a view with %s is refused', (_name, raw) => {
   const reader = new SessionResponseReader();

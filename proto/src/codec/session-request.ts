@@ -14,9 +14,14 @@ export const OperationKind = { get: 1, set: 2, delete: 3, entry: 4, peek: 5, exp
 export const TTL_DEFAULT = -1;
 export const TTL_NEVER = 0;
 
+/** Anything but `owner` is `replicated`. */
+export const Acknowledgement = { replicated: 1, owner: 2 } as const;
+
 const TAG_OPERATION = (1 << 3) | LENGTH_DELIMITED;
 const TAG_OPEN = (2 << 3) | LENGTH_DELIMITED;
 const TAG_HELLO = (3 << 3) | LENGTH_DELIMITED;
+const TAG_SETTLED_BELOW = (4 << 3) | VARINT;
+const TAG_VIEW_VERSION = (5 << 3) | VARINT;
 
 const TAG_ID = (1 << 3) | VARINT;
 const TAG_KIND = (2 << 3) | VARINT;
@@ -25,9 +30,15 @@ const TAG_KEY = (4 << 3) | LENGTH_DELIMITED;
 const TAG_VALUE = (5 << 3) | LENGTH_DELIMITED;
 const TAG_TTL = (6 << 3) | VARINT;
 const TAG_TIMEOUT = (7 << 3) | VARINT;
+const TAG_REQUEST = (8 << 3) | VARINT;
+const TAG_RETRY = (9 << 3) | VARINT;
+const TAG_LOST = (10 << 3) | VARINT;
+const TAG_ACK = (11 << 3) | VARINT;
 
 /** Tags and lengths of one operation besides its key, value and the varints that are counted. */
 const OPERATION_OVERHEAD_MAX = 64;
+/** A tag and a varint. */
+const FRAME_NUMBER_BYTES_MAX = 12;
 
 export class SessionRequestWriter extends WireWriter {
   operations = 0;
@@ -36,7 +47,7 @@ export class SessionRequestWriter extends WireWriter {
     super(capacity);
   }
 
-  /** `value` is undefined for operations that carry none. */
+  /** `value` is undefined for operations that carry none; `lost` counts with `isRetry` only. */
   operation(
     id: number,
     kind: number,
@@ -46,12 +57,19 @@ export class SessionRequestWriter extends WireWriter {
     value: Uint8Array | undefined,
     ttlMs: number,
     timeoutMs: number,
+    request = 0,
+    isRetry = false,
+    lost = 0,
+    ack: number = Acknowledgement.replicated,
   ): void {
     let length = 2 + varintBytes(id) + 1 + 1 + varintBytes(keyEnd) + keyEnd;
     if (cache !== 0) length += 1 + varintBytes(cache);
     if (value !== undefined) length += 1 + varintBytes(value.length) + value.length;
     if (ttlMs !== TTL_DEFAULT) length += 1 + varintBytes(ttlMs);
     if (timeoutMs !== 0) length += 1 + varintBytes(timeoutMs);
+    if (request !== 0) length += 1 + varintBytes(request);
+    if (isRetry) length += 2 + (lost === 0 ? 0 : 1 + varintBytes(lost));
+    if (ack !== Acknowledgement.replicated) length += 1 + varintBytes(ack);
     this.reserve(length + OPERATION_OVERHEAD_MAX);
     this.byte(TAG_OPERATION);
     this.varint(length);
@@ -79,7 +97,38 @@ export class SessionRequestWriter extends WireWriter {
       this.byte(TAG_TIMEOUT);
       this.varint(timeoutMs);
     }
+    if (request !== 0) {
+      this.byte(TAG_REQUEST);
+      this.varint(request);
+    }
+    if (isRetry) this.#retry(lost);
+    if (ack !== Acknowledgement.replicated) {
+      this.byte(TAG_ACK);
+      this.varint(ack);
+    }
     this.operations++;
+  }
+
+  #retry(lost: number): void {
+    this.byte(TAG_RETRY);
+    this.byte(1);
+    if (lost === 0) return;
+    this.byte(TAG_LOST);
+    this.varint(lost);
+  }
+
+  settledBelow(request: number): void {
+    this.#frameNumber(TAG_SETTLED_BELOW, request);
+  }
+
+  viewVersion(version: number): void {
+    this.#frameNumber(TAG_VIEW_VERSION, version);
+  }
+
+  #frameNumber(tag: number, value: number): void {
+    this.reserve(FRAME_NUMBER_BYTES_MAX);
+    this.byte(tag);
+    this.varint(value);
   }
 
   open(handle: number, name: string): void {
@@ -90,13 +139,18 @@ export class SessionRequestWriter extends WireWriter {
     });
   }
 
-  hello(protocol: number, clientName: string, defaultTimeoutMs: number): void {
+  /** `clientId` is a number of 53 bits; 0: this client sends no write again. */
+  hello(protocol: number, clientName: string, defaultTimeoutMs: number, clientId = 0): void {
     this.message(TAG_HELLO, (inner) => {
       inner.varint((1 << 3) | VARINT);
       inner.varint(protocol);
       inner.string((2 << 3) | LENGTH_DELIMITED, clientName);
       inner.varint((3 << 3) | VARINT);
       inner.varint(defaultTimeoutMs);
+      if (clientId === 0) return;
+      inner.reserve(FRAME_NUMBER_BYTES_MAX);
+      inner.varint((4 << 3) | VARINT);
+      inner.varint(clientId);
     });
   }
 }
@@ -116,9 +170,25 @@ export class SessionRequestReader extends WireReader {
   hasValue = false;
   ttlMs = TTL_DEFAULT;
   timeoutMs = 0;
+  /** The number of a write; 0: it is never sent again. */
+  requestNumber = 0;
+  /** It was sent before and may have been applied; `lost` is the lost count that the client knew then. */
+  isRetry = false;
+  lost = 0;
+  ack: number = Acknowledgement.replicated;
   // The last `open` (with `cache` as its handle) or `hello` (with `timeoutMs`).
   name = '';
   protocol = 0;
+  clientId = 0;
+  // Of this frame as far as it was read; 0 if it does not say. A generated codec writes both after the operations.
+  settledBelow = 0;
+  viewVersion = 0;
+
+  override reset(bytes: Buffer, start = 0, end = bytes.length): void {
+    super.reset(bytes, start, end);
+    this.settledBelow = 0;
+    this.viewVersion = 0;
+  }
 
   /** Steps to the next item of the frame. Throws BAD_ARGUMENT for bytes that are no SessionRequest. */
   next(): number {
@@ -136,7 +206,9 @@ export class SessionRequestReader extends WireReader {
         this.#readHello();
         return RequestItem.hello;
       }
-      this.skip(tag & 7);
+      if (tag === TAG_SETTLED_BELOW) this.settledBelow = this.varint();
+      else if (tag === TAG_VIEW_VERSION) this.viewVersion = this.varint();
+      else this.skip(tag & 7);
     }
     return RequestItem.end;
   }
@@ -153,6 +225,10 @@ export class SessionRequestReader extends WireReader {
     this.hasValue = false;
     this.ttlMs = TTL_DEFAULT;
     this.timeoutMs = 0;
+    this.requestNumber = 0;
+    this.isRetry = false;
+    this.lost = 0;
+    this.ack = Acknowledgement.replicated;
     while (this.at < end) {
       const tag = this.varint();
       switch (tag) {
@@ -184,6 +260,18 @@ export class SessionRequestReader extends WireReader {
         case TAG_TIMEOUT:
           this.timeoutMs = this.uint32();
           break;
+        case TAG_REQUEST:
+          this.requestNumber = this.varint();
+          break;
+        case TAG_RETRY:
+          this.isRetry = this.varint() !== 0;
+          break;
+        case TAG_LOST:
+          this.lost = this.uint32();
+          break;
+        case TAG_ACK:
+          this.ack = this.varint() || Acknowledgement.replicated;
+          break;
         default:
           this.skip(tag & 7);
       }
@@ -209,11 +297,13 @@ export class SessionRequestReader extends WireReader {
     this.protocol = 0;
     this.name = '';
     this.timeoutMs = 0;
+    this.clientId = 0;
     while (this.at < end) {
       const tag = this.varint();
       if (tag === ((1 << 3) | VARINT)) this.protocol = this.uint32();
       else if (tag === ((2 << 3) | LENGTH_DELIMITED)) this.name = this.string();
       else if (tag === ((3 << 3) | VARINT)) this.timeoutMs = this.uint32();
+      else if (tag === ((4 << 3) | VARINT)) this.clientId = this.varint();
       else this.skip(tag & 7);
     }
     this.#leave(end);

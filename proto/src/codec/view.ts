@@ -13,6 +13,8 @@ export interface ClientView {
   readonly nodes: readonly ViewNode[];
   /** For each partition the index of its owner in `nodes`. */
   readonly owners: Uint16Array;
+  /** For each partition how often all its copies were lost and it began anew, empty. Absent if none ever was. */
+  readonly lost?: Uint32Array;
 }
 
 export function writeView(writer: WireWriter, view: ClientView): void {
@@ -25,12 +27,17 @@ export function writeView(writer: WireWriter, view: ClientView): void {
       inner.string((2 << 3) | LENGTH_DELIMITED, node.address);
     });
   }
+  writePacked(writer, 3, view.owners);
+  if (view.lost?.some((count) => count > 0)) writePacked(writer, 4, view.lost);
+}
+
+function writePacked(writer: WireWriter, field: number, numbers: Uint16Array | Uint32Array): void {
   let bytes = 0;
-  for (const owner of view.owners) bytes += varintBytes(owner);
+  for (const number of numbers) bytes += varintBytes(number);
   writer.reserve(bytes + 12);
-  writer.varint((3 << 3) | LENGTH_DELIMITED);
+  writer.varint((field << 3) | LENGTH_DELIMITED);
   writer.varint(bytes);
-  for (const owner of view.owners) writer.varint(owner);
+  for (const number of numbers) writer.varint(number);
 }
 
 /** Reads the View that lies between the reader's position and `end`. */
@@ -38,15 +45,18 @@ export function readView(reader: WireReader, end: number): ClientView {
   let version = 0;
   const nodes: ViewNode[] = [];
   const owners: number[] = [];
+  const lost: number[] = [];
   while (reader.at < end) {
     const tag = reader.uint32();
     if (tag === 1 << 3) version = reader.varint();
     else if (tag === ((2 << 3) | LENGTH_DELIMITED)) nodes.push(readViewNode(reader));
-    else if (tag === ((3 << 3) | LENGTH_DELIMITED)) readOwners(reader, owners);
+    else if (tag === ((3 << 3) | LENGTH_DELIMITED)) readPacked(reader, owners);
     else if (tag === ((3 << 3) | VARINT)) owners.push(reader.uint32());
+    else if (tag === ((4 << 3) | LENGTH_DELIMITED)) readPacked(reader, lost);
+    else if (tag === ((4 << 3) | VARINT)) lost.push(reader.uint32());
     else reader.skip(tag & 7);
   }
-  return checkedView({ version, nodes, owners });
+  return checkedView({ version, nodes, owners, lost });
 }
 
 /** The checks that every view passes, whichever codec it came through. */
@@ -54,6 +64,8 @@ export function checkedView(raw: {
   version: number;
   nodes: readonly ViewNode[];
   owners: readonly number[];
+  /** Empty or absent: nothing was lost. */
+  lost?: readonly number[];
 }): ClientView {
   if (raw.owners.length !== PARTITION_COUNT) {
     throw malformed(`a view of ${raw.owners.length} partitions where ${PARTITION_COUNT} are due`, 0);
@@ -61,15 +73,20 @@ export function checkedView(raw: {
   for (const owner of raw.owners) {
     if (!(owner < raw.nodes.length)) throw malformed(`owner ${owner} in a view of ${raw.nodes.length} nodes`, 0);
   }
-  return { version: raw.version, nodes: raw.nodes, owners: Uint16Array.from(raw.owners) };
+  const view = { version: raw.version, nodes: raw.nodes, owners: Uint16Array.from(raw.owners) };
+  if (raw.lost === undefined || raw.lost.length === 0) return view;
+  if (raw.lost.length !== PARTITION_COUNT) {
+    throw malformed(`lost counts of ${raw.lost.length} partitions where ${PARTITION_COUNT} are due`, 0);
+  }
+  return { ...view, lost: Uint32Array.from(raw.lost) };
 }
 
-function readOwners(reader: WireReader, owners: number[]): void {
+function readPacked(reader: WireReader, numbers: number[]): void {
   const length = reader.length();
   const end = reader.at + length;
   while (reader.at < end) {
-    if (owners.length > PARTITION_COUNT) throw malformed('too many partitions in a view', reader.at);
-    owners.push(reader.uint32());
+    if (numbers.length > PARTITION_COUNT) throw malformed('too many partitions in a view', reader.at);
+    numbers.push(reader.uint32());
   }
 }
 
