@@ -1,3 +1,15 @@
+export { PeerFrameReader, readGreeting } from './codec/peer-frame-reader.js';
+export {
+  NO_ATTEMPT,
+  PeerFrameWriter,
+  type PeerIdentity,
+  PeerMessageFields,
+  PeerMessageKind,
+  peerGreeting,
+  peerHead,
+} from './codec/peer-frame-writer.js';
+export * from './codec/peer-limits.js';
+export type { PeerRecord, PeerRequest, PeerRequestId } from './codec/peer-record.js';
 export {
   Acknowledgement,
   OperationKind,
@@ -32,5 +44,5 @@ export {
 export * from './limits.js';
 export { type KeySlice, keySlice, partitionOf } from './partition.js';
 export { type Placement, type RingNode, ringOrders, ringPlacements } from './ring.js';
-export { adminService, cacheService, packageDefinition } from './service.js';
+export { adminService, cacheService, packageDefinition, peerService } from './service.js';
 export { xxh32 } from './xxh32.js';

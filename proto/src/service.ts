@@ -2,14 +2,16 @@ import { fileURLToPath } from 'node:url';
 import { loadSync, type MethodDefinition, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader';
 
 /**
- * The gRPC services, from the .proto files of this package. The session's messages stay bytes in both directions:
- * session-request.ts and session-response.ts read and write them in place.
+ * The gRPC services, from the .proto files of this package. The messages of sessions and links stay bytes in both
+ * directions: session-request.ts and session-response.ts, peer-frame-reader.ts and peer-frame-writer.ts read and write
+ * them in place.
  */
 
+const PROTO_FILES = ['larder/v1/cache.proto', 'larder/v1/admin.proto', 'larder/v1/peer.proto'];
 const PROTO_ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** For reflection and for services: everything that the .proto files declare. */
-export const packageDefinition: PackageDefinition = loadSync(['larder/v1/cache.proto', 'larder/v1/admin.proto'], {
+export const packageDefinition: PackageDefinition = loadSync(PROTO_FILES, {
   includeDirs: [PROTO_ROOT],
   longs: Number,
   enums: Number,
@@ -38,3 +40,10 @@ export const cacheService = {
 } as unknown as ServiceDefinition;
 
 export const adminService = packageDefinition['larder.v1.AdminService'] as ServiceDefinition;
+
+const declaredPeers = packageDefinition['larder.v1.PeerService'] as ServiceDefinition;
+
+export const peerService = {
+  ...declaredPeers,
+  Link: rawMethod(declaredPeers.Link as MethodDefinition<object, object>),
+} as unknown as ServiceDefinition;

@@ -1,0 +1,15 @@
+/** Numbers that the nodes of a cluster must agree on. Changing one is a change of the protocol. */
+
+/** Of larder/v1/peer.proto. Clients and nodes have a version of their own. */
+export const PEER_PROTOCOL_VERSION = 1;
+
+/** A node refuses longer frames on a link. */
+export const LINK_FRAME_BYTES_MAX = 1024 * 1024;
+/** A longer message travels in parts of this size. Half a frame's bound, so that heads and tags never matter. */
+export const LINK_PART_BYTES = 512 * 1024;
+/** A node refuses longer messages: one value of the largest size (64 MiB) and a batch of records fit easily. */
+export const LINK_MESSAGE_BYTES_MAX = 80 * 1024 * 1024;
+
+/** What an entry's record has room for: 22 bits of epoch, 42 bits of seq. */
+export const RECORD_EPOCH_MAX = 2 ** 22 - 1;
+export const RECORD_SEQ_MAX = 2 ** 42 - 1;

@@ -1,0 +1,123 @@
+import { LENGTH_DELIMITED, VARINT } from './wire-reader.js';
+import { varintBytes, type WireWriter } from './wire-writer.js';
+
+/**
+ * PeerRecord and PeerRequest of larder/v1/peer.proto, written in place. Both are written into a message whose length is
+ * known before, so each has a function that measures it.
+ */
+
+export interface PeerRequestId {
+  readonly client: number;
+  readonly number: number;
+  readonly settledBelow: number;
+}
+
+export interface PeerRecord {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly cache: number;
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+  /** Fractions are rounded up: 0 would mean that it never expires. */
+  readonly ttlMs: number;
+  readonly flags: number;
+  readonly request: PeerRequestId | undefined;
+  readonly result: number;
+}
+
+export interface PeerRequest extends PeerRequestId {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly result: number;
+}
+
+export const FIXED64_BYTES = 8;
+const FIXED64 = 1;
+
+export const TAG_RECORD_EPOCH = (1 << 3) | VARINT;
+export const TAG_RECORD_SEQ = (2 << 3) | VARINT;
+export const TAG_RECORD_CACHE = (3 << 3) | VARINT;
+export const TAG_RECORD_KEY = (4 << 3) | LENGTH_DELIMITED;
+export const TAG_RECORD_VALUE = (5 << 3) | LENGTH_DELIMITED;
+export const TAG_RECORD_TTL = (6 << 3) | VARINT;
+export const TAG_RECORD_FLAGS = (7 << 3) | VARINT;
+export const TAG_RECORD_CLIENT = (8 << 3) | VARINT;
+export const TAG_RECORD_NUMBER = (9 << 3) | VARINT;
+export const TAG_RECORD_SETTLED = (10 << 3) | VARINT;
+export const TAG_RECORD_RESULT = (11 << 3) | FIXED64;
+
+export const TAG_REQUEST_CLIENT = (1 << 3) | VARINT;
+export const TAG_REQUEST_NUMBER = (2 << 3) | VARINT;
+export const TAG_REQUEST_SETTLED = (3 << 3) | VARINT;
+export const TAG_REQUEST_SEQ = (4 << 3) | VARINT;
+export const TAG_REQUEST_EPOCH = (5 << 3) | VARINT;
+export const TAG_REQUEST_RESULT = (6 << 3) | FIXED64;
+
+/** Tags, lengths and numbers of a record or request besides key and value. */
+export const RECORD_OVERHEAD_MAX = 128;
+
+export function recordLength(record: PeerRecord): number {
+  const { key, value, request } = record;
+  let length = 2 + varintBytes(record.epoch) + varintBytes(record.seq);
+  if (record.cache !== 0) length += 1 + varintBytes(record.cache);
+  length += 1 + varintBytes(key.length) + key.length;
+  if (value !== undefined) length += 1 + varintBytes(value.length) + value.length;
+  if (record.ttlMs !== 0) length += 1 + varintBytes(Math.ceil(record.ttlMs));
+  if (record.flags !== 0) length += 1 + varintBytes(record.flags);
+  if (request !== undefined) {
+    length += 3 + varintBytes(request.client) + varintBytes(request.number) + varintBytes(request.settledBelow);
+  }
+  return record.result === 0 ? length : length + 1 + FIXED64_BYTES;
+}
+
+/** The caller has reserved the room. */
+export function writeRecord(writer: WireWriter, record: PeerRecord): void {
+  const { key, value, request } = record;
+  writer.byte(TAG_RECORD_EPOCH);
+  writer.varint(record.epoch);
+  writer.byte(TAG_RECORD_SEQ);
+  writer.varint(record.seq);
+  if (record.cache !== 0) writeNumber(writer, TAG_RECORD_CACHE, record.cache);
+  writer.byte(TAG_RECORD_KEY);
+  writer.varint(key.length);
+  writer.copy(key, 0, key.length);
+  if (value !== undefined) {
+    writer.byte(TAG_RECORD_VALUE);
+    writer.varint(value.length);
+    writer.copy(value, 0, value.length);
+  }
+  if (record.ttlMs !== 0) writeNumber(writer, TAG_RECORD_TTL, Math.ceil(record.ttlMs));
+  if (record.flags !== 0) writeNumber(writer, TAG_RECORD_FLAGS, record.flags);
+  if (request !== undefined) {
+    writeNumber(writer, TAG_RECORD_CLIENT, request.client);
+    writeNumber(writer, TAG_RECORD_NUMBER, request.number);
+    writeNumber(writer, TAG_RECORD_SETTLED, request.settledBelow);
+  }
+  if (record.result !== 0) writeDouble(writer, TAG_RECORD_RESULT, record.result);
+}
+
+export function requestLength(request: PeerRequest): number {
+  const numbers = varintBytes(request.client) + varintBytes(request.number) + varintBytes(request.settledBelow);
+  const length = 5 + numbers + varintBytes(request.seq) + varintBytes(request.epoch);
+  return request.result === 0 ? length : length + 1 + FIXED64_BYTES;
+}
+
+/** The caller has reserved the room. */
+export function writeRequest(writer: WireWriter, request: PeerRequest): void {
+  writeNumber(writer, TAG_REQUEST_CLIENT, request.client);
+  writeNumber(writer, TAG_REQUEST_NUMBER, request.number);
+  writeNumber(writer, TAG_REQUEST_SETTLED, request.settledBelow);
+  writeNumber(writer, TAG_REQUEST_SEQ, request.seq);
+  writeNumber(writer, TAG_REQUEST_EPOCH, request.epoch);
+  if (request.result !== 0) writeDouble(writer, TAG_REQUEST_RESULT, request.result);
+}
+
+export function writeNumber(writer: WireWriter, tag: number, value: number): void {
+  writer.byte(tag);
+  writer.varint(value);
+}
+
+export function writeDouble(writer: WireWriter, tag: number, value: number): void {
+  writer.byte(tag);
+  writer.at = writer.bytes.writeDoubleLE(value, writer.at);
+}
