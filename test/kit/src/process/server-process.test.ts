@@ -20,6 +20,16 @@ test('a server is there once it says so, keeps its log, and ends with its own ex
   expect(await server.stop()).toEqual({ code: 7, signal: null });
 });
 
+test('who starts a server knows its process before it serves', async () => {
+  const pids: number[] = [];
+  const server = await ServerProcess.start({
+    ...script(`console.log(process.pid); console.log('ready'); ${STAY}`),
+    onSpawn: (pid) => pids.push(pid),
+  });
+  expect(server.log[0]).toBe(String(pids[0]));
+  await server.stop();
+});
+
 test('a server that ends before it is ready is an error with its last words', async () => {
   const start = ServerProcess.start(script(`console.error('port taken'); process.exitCode = 3;`));
   await expect(start).rejects.toThrow(/the script ended with exit code 3 before it was ready.*\nport taken/s);

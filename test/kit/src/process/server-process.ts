@@ -25,6 +25,8 @@ export interface ServerProcessOptions {
   readonly stopTimeoutMs?: number | undefined;
   /** A temporary folder that is removed should this process die. */
   readonly folder?: string | undefined;
+  /** Told of the process as soon as there is one, long before it serves. */
+  readonly onSpawn?: ((pid: number) => void) | undefined;
 }
 
 export interface Exit {
@@ -54,6 +56,7 @@ export class ServerProcess {
       const [error] = await once(child, 'error');
       throw new Error(`${options.name} cannot be started: ${String(error)}`, { cause: error });
     }
+    options.onSpawn?.(child.pid);
     await server.#ready();
     return server;
   }
