@@ -40,7 +40,7 @@ export class LoaderAlone {
       clock: systemClock,
       random: systemRandom,
     });
-    const sweeping = setInterval(() => storage.sweep(1), 100);
+    const sweeping = setInterval(() => storage.maintain(1), 100);
     return new LoaderAlone(loader, memory, database, sweeping);
   }
 

@@ -11,6 +11,8 @@ export const EntryFlag = {
   tombstone: 2,
   /** The origin has no such row: a miss that is known for a while. Has no value. */
   negative: 4,
+  /** A write to the origin is under way: other copies of the partition must not get the entry. Evictable as others. */
+  unsure: 8,
 } as const;
 
 /** What became of a `put`. */

@@ -11,7 +11,7 @@ export function startSweeping(storage: Storage, clock: Clock): () => void {
   let isBehind = false;
   const sweep = (): void => {
     if (stopped) return;
-    isBehind = storage.sweep(BUDGET_MS);
+    isBehind = storage.maintain(BUDGET_MS);
     if (isBehind) setImmediate(sweep);
   };
   const timer = clock.every(PERIOD_MS, () => {

@@ -5,7 +5,7 @@
  *   bit 31      live
  *   bit 30      the block before this one is free (its last word is then its size)
  *   bits 29-28  kind
- *   record, chunked record:  bits 27-26 slack words, 25 spare, 24-13 cache, 12-0 key bytes   (record.ts)
+ *   record, chunked record:  bits 27-26 slack words, 25 aside, 24-13 cache, 12-0 key bytes   (record.ts)
  *   chunk:                   bits 27-0 size in words                                         (chunks.ts)
  *   fixed:                   bit 27 table of the index, bit 26 page of a policy (neither: under construction, immovable),
  *                            bits 25-0 size in words

@@ -80,7 +80,7 @@ function checkAccounts(engine: StorageEngine): void {
       const charge = residents.space(engine.cacheOf(ref)).charge(residents.entryWords(ref));
       sum.entries++;
       sum.bytes += charge;
-      if (residents.isPinned(ref)) sum.pinned += charge;
+      if (residents.isAside(ref)) sum.pinned += charge;
     }
   }
   for (const space of residents.spaces) {

@@ -55,7 +55,8 @@ test('memory stays usable while sizes shift, and all of it comes back at the end
     expect(storage.memoryBytes / BOUND).toBeGreaterThan(0.92);
     expect(storage.arena.top * 4).toBeLessThanOrEqual(BOUND);
   }
-  for (let partition = 0; partition < 1024; partition++) storage.dropPartition(partition);
+  for (let partition = 0; partition < 1024; partition++) storage.beginDrop(partition);
+  while (storage.maintain(1));
   checkStorage(storage);
   expect(storage.arena.liveWords).toBe(0);
   expect(storage.arena.top).toBe(4);

@@ -24,7 +24,7 @@ let causes: RemovalCause[];
 
 const open = (eviction: EvictionPolicyName = 'lru'): StorageEngine => {
   const caches = [{ cache: 0, memoryBytesMax: 16 * MIB, eviction }];
-  const onRemoval = (_cache: number, _ref: number, cause: RemovalCause) => causes.push(cause);
+  const onRemoval = (_cache: number, _partition: number, _ref: number, cause: RemovalCause) => causes.push(cause);
   return createStorage(
     { memoryBytesMax: 20 * MIB, valueBytesMax: MIB, caches },
     clock,
@@ -43,7 +43,7 @@ const slice = (name: string) => keySlice(Buffer.from(name));
 const put = (name: string, ttlMs: number, flags = 0) =>
   storage.put(0, slice(name), VALUE, 0, VALUE.length, 1, 1, ttlMs, flags);
 const sweepAll = (): void => {
-  while (storage.sweep(10));
+  while (storage.maintain(10));
 };
 
 /** Time passes as it does on a node: a sweep every 100 ms. */
@@ -101,10 +101,10 @@ test('a sweep stops when its time is up and says that there is more to do', () =
   storage = open();
   for (let index = 0; index < 3000; index++) put(`key-${index}`, 1000);
   clock.advance(10_000);
-  expect(storage.sweep(0.001)).toBe(true);
+  expect(storage.maintain(0.001)).toBe(true);
   expect(storage.statistics(0).entries).toBeGreaterThan(0);
   let steps = 1;
-  while (storage.sweep(0.001)) steps++;
+  while (storage.maintain(0.001)) steps++;
   expect(storage.statistics(0).entries).toBe(0);
   expect(steps).toBeGreaterThan(10);
 });

@@ -2,6 +2,7 @@ import type { Clock } from '@larder/base';
 import { PARTITION_COUNT } from '@larder/proto';
 import { CLASS_COUNT, tickOf } from './expiry.js';
 import type { PartitionIndex } from './partition-index.js';
+import type { PartitionStates } from './partition-states.js';
 
 /** How often the clock is asked while slots are looked at. */
 const STEPS_PER_CLOCK_READ = 64;
@@ -14,6 +15,7 @@ const STEPS_PER_CLOCK_READ = 64;
  */
 export class ExpirySweep {
   readonly #index: PartitionIndex;
+  readonly #states: PartitionStates;
   readonly #clock: Clock;
   /** Frees the entry in the slot if it has expired. */
   readonly #visit: (partition: number, slot: number) => boolean;
@@ -24,8 +26,14 @@ export class ExpirySweep {
   #lastTick = 0;
   #untilTick = 0;
 
-  constructor(index: PartitionIndex, clock: Clock, visit: (partition: number, slot: number) => boolean) {
+  constructor(
+    index: PartitionIndex,
+    states: PartitionStates,
+    clock: Clock,
+    visit: (partition: number, slot: number) => boolean,
+  ) {
     this.#index = index;
+    this.#states = states;
     this.#clock = clock;
     this.#visit = visit;
     this.#fromTick = this.#lastTick = this.#untilTick = tickOf(clock.monotonicMs());
@@ -56,7 +64,7 @@ export class ExpirySweep {
   #step(): boolean {
     const index = this.#index;
     if (this.#partition === PARTITION_COUNT) return false;
-    if (index.expiring(this.#partition) === 0) return this.#nextPartition();
+    if (index.expiring(this.#partition) === 0 || !this.#states.isOwned(this.#partition)) return this.#nextPartition();
     const count = Math.min(CLASS_COUNT, this.#untilTick - this.#fromTick);
     const slot = index.nextDue(this.#partition, this.#tag, (this.#fromTick % CLASS_COUNT) + 1, count);
     if (slot === 0) {

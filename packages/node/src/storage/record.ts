@@ -6,7 +6,7 @@ import type { KeyHash } from './key-hash.js';
 /**
  * An entry in the arena: a record, and chunks if its value is large (chunks.ts).
  *
- *   word 0   block bits, slack 2, cache 12, key bytes 13                     (block.ts)
+ *   word 0   block bits, slack 2, aside 1, cache 12, key bytes 13            (block.ts)
  *   word 1   value bytes 27 | flags 5
  *   word 2   seq, low 32 bits
  *   word 3   epoch 22 | seq, high 10 bits
@@ -31,6 +31,8 @@ export const EVICTION_STATE = 5;
 
 const SLACK_SHIFT = 26;
 const SLACK_MASK = 3;
+/** Set while the policy of the cache does not name the record. */
+const ASIDE = 1 << 25;
 const CACHE_SHIFT = 13;
 const KEY_MASK = 0x1fff;
 const FLAGS_SHIFT = 27;
@@ -66,6 +68,15 @@ export class Records {
 
   isChunked(ref: number): boolean {
     return kindOf(this.words[ref]) === KIND_CHUNKED;
+  }
+
+  isAside(ref: number): boolean {
+    return (this.words[ref] & ASIDE) !== 0;
+  }
+
+  setAside(ref: number, aside: boolean): void {
+    if (aside) this.words[ref] |= ASIDE;
+    else this.words[ref] &= ~ASIDE;
   }
 
   valueBytes(ref: number): number {

@@ -21,18 +21,22 @@ import type { Tenants } from './evacuation.js';
 import type { EvictionPolicy } from './eviction/eviction-policy.js';
 import type { KeyHash } from './key-hash.js';
 import type { PartitionIndex } from './partition-index.js';
+import type { PartitionStates } from './partition-states.js';
 import type { PolicyPages } from './policy-pages.js';
 import type { Records } from './record.js';
 import { RemovalCause } from './storage.js';
 
-export type OnRemoval = (cache: number, ref: EntryRef, cause: RemovalCause) => void;
+export type OnRemoval = (cache: number, partition: number, ref: EntryRef, cause: RemovalCause) => void;
 
 /**
  * Who lives in the arena: how entries enter, move and leave, so that index, policy and accounts always agree with what
  * the blocks say. Makes no decision of its own.
+ *
+ * An entry that may not be evicted, because it is dirty or its partition is another node's, is set aside: its policy does
+ * not name it, and it counts as pinned.
  */
 export class Residents implements Tenants {
-  /** Words of entries that may not be evicted. */
+  /** Words of entries that are set aside. */
   pinnedWords = 0;
   /** The record that a put is about to replace, wherever it moves; 0 once it is gone. */
   replaced: EntryRef = 0;
@@ -44,6 +48,7 @@ export class Residents implements Tenants {
   readonly #chunks: Chunks;
   readonly #index: PartitionIndex;
   readonly #pages: PolicyPages;
+  readonly #states: PartitionStates;
   readonly #onRemoval: OnRemoval;
   /** The key of a record, while the engine's own holds the key of a call. */
   readonly #key: KeyHash;
@@ -55,6 +60,7 @@ export class Residents implements Tenants {
     chunks: Chunks,
     index: PartitionIndex,
     pages: PolicyPages,
+    states: PartitionStates,
     key: KeyHash,
     onRemoval: OnRemoval,
   ) {
@@ -63,6 +69,7 @@ export class Residents implements Tenants {
     this.#chunks = chunks;
     this.#index = index;
     this.#pages = pages;
+    this.#states = states;
     this.#key = key;
     this.#onRemoval = onRemoval;
   }
@@ -85,26 +92,30 @@ export class Residents implements Tenants {
     return this.#records.neededWords(ref) + wordsOfChunks(this.#records.valueBytes(ref));
   }
 
-  isPinned(ref: EntryRef): boolean {
+  isDirty(ref: EntryRef): boolean {
     return (this.#records.flags(ref) & EntryFlag.dirty) !== 0;
   }
 
-  /** Counts a new entry and hands it to its policy. */
-  enter(ref: EntryRef, hash: number): void {
+  isAside(ref: EntryRef): boolean {
+    return this.#records.isAside(ref);
+  }
+
+  /** Counts a new entry and hands it to its policy, if it may be evicted. */
+  enter(ref: EntryRef, partition: number, hash: number): void {
     const space = this.space(this.#records.cache(ref));
     space.entries++;
     space.entryBytes += space.charge(this.entryWords(ref));
-    if (this.isPinned(ref)) this.#countPinned(space, ref, 1);
-    else space.policy.insert(ref, hash);
+    if (this.#mayBeEvicted(ref, partition)) space.policy.insert(ref, hash);
+    else this.#countAside(space, ref);
   }
 
   /** Removes an entry and frees its blocks. `cause` 0: it was deleted. */
   leave(ref: EntryRef, slot: number, partition: number, hash: number, cause: RemovalCause | 0): void {
     const space = this.space(this.#records.cache(ref));
     if (ref === this.replaced) this.replaced = 0;
-    if (cause !== 0) this.#report(space, ref, cause);
+    if (cause !== 0) this.#report(space, partition, ref, cause);
     this.#uncount(space, ref);
-    if (this.isPinned(ref)) this.#countPinned(space, ref, -1);
+    if (this.isAside(ref)) this.#countPinned(space, ref, -1);
     else if (cause === RemovalCause.evicted) space.policy.evict(ref, hash);
     else space.policy.remove(ref, hash);
     this.#index.remove(partition, slot);
@@ -112,31 +123,37 @@ export class Residents implements Tenants {
   }
 
   /** Puts `to` in the place of `from`, which is another record of the same key, and frees `from`. */
-  replace(from: EntryRef, to: EntryRef, slot: number, hash: number): void {
+  replace(from: EntryRef, to: EntryRef, slot: number, partition: number, hash: number): void {
     const space = this.space(this.#records.cache(from));
     this.replaced = 0;
     this.#uncount(space, from);
     space.entries++;
     space.entryBytes += space.charge(this.entryWords(to));
-    if (this.isPinned(from)) this.#countPinned(space, from, -1);
-    if (this.isPinned(to)) this.#countPinned(space, to, 1);
+    if (this.isAside(from)) this.#countPinned(space, from, -1);
     this.#records.setExpiry(to, this.#records.expiry(from));
-    this.#handOver(space, from, to, hash);
+    this.#handOver(space, from, to, partition, hash);
     this.#index.setRef(slot, to);
     this.#free(from);
   }
 
-  /** Gives an entry other flags; it becomes or ceases to be pinned with its dirty flag. */
+  /** Gives an entry other flags; whether it may be evicted can change with its dirty flag. */
   setFlags(ref: EntryRef, flags: number): void {
-    const space = this.space(this.#records.cache(ref));
-    const wasPinned = this.isPinned(ref);
+    const wasDirty = this.isDirty(ref);
     this.#records.setFlags(ref, flags);
-    const isPinned = this.isPinned(ref);
-    if (wasPinned === isPinned) return;
-    this.#countPinned(space, ref, isPinned ? 1 : -1);
+    if (this.isDirty(ref) === wasDirty) return;
     this.#loadKey(ref);
-    if (isPinned) space.policy.remove(ref, this.#key.hash);
-    else space.policy.readmit(ref, this.#key.hash);
+    this.#align(ref, this.#partition, this.#key.hash);
+  }
+
+  /** Hands an entry to its policy, or sets it aside, as its flags and its partition say. */
+  align(ref: EntryRef, partition: number): void {
+    if (this.#mayBeEvicted(ref, partition) === this.isAside(ref)) this.#align(ref, partition, this.hashOf(ref));
+  }
+
+  /** What a put was to replace stays, as it was refused. */
+  keepReplaced(partition: number, hash: number): void {
+    if (this.replaced !== 0) this.#align(this.replaced, partition, hash);
+    this.replaced = 0;
   }
 
   /** The hash of an entry's key. */
@@ -156,12 +173,31 @@ export class Residents implements Tenants {
     return this.#partition;
   }
 
+  /**
+   * Evicts an entry, or takes away one that is being dropped. False: it may not be evicted, or is to be replaced; if its
+   * policy named it, it does not any more.
+   */
   evict(ref: EntryRef): boolean {
     const kind = kindOf(this.#arena.words[ref]);
-    if ((kind !== KIND_RECORD && kind !== KIND_CHUNKED) || this.isPinned(ref)) return false;
+    if (kind !== KIND_RECORD && kind !== KIND_CHUNKED) return false;
+    if (this.isAside(ref) && !this.#states.isAnyDropping) return false;
     const slot = this.slotOf(ref);
-    this.leave(ref, slot, this.#partition, this.#key.hash, RemovalCause.evicted);
+    const { hash } = this.#key;
+    const isDropped = this.#states.isDropping(this.#partition);
+    if (!isDropped && this.isAside(ref)) return false;
+    if (!isDropped && (ref === this.replaced || !this.#mayBeEvicted(ref, this.#partition))) {
+      this.#setAside(this.space(this.#records.cache(ref)), ref, hash);
+      return false;
+    }
+    this.leave(ref, slot, this.#partition, hash, isDropped ? 0 : RemovalCause.evicted);
     return true;
+  }
+
+  /** Evicts what a put was to replace, as there is no room for both. */
+  evictReplaced(): void {
+    const ref = this.replaced;
+    this.replaced = 0;
+    this.evict(ref);
   }
 
   blockWords(address: number): number {
@@ -204,17 +240,48 @@ export class Residents implements Tenants {
     this.#index.setRef(slot, to);
     if (from === this.replaced) this.replaced = to;
     if (this.#records.isChunked(to)) this.#chunks.followRecord(to);
-    if (!this.isPinned(to)) this.space(this.#records.cache(to)).policy.moved(from, to);
+    if (!this.isAside(to)) this.space(this.#records.cache(to)).policy.moved(from, to);
   }
 
-  #handOver(space: CacheSpace, from: EntryRef, to: EntryRef, hash: number): void {
+  #mayBeEvicted(ref: EntryRef, partition: number): boolean {
+    return !this.isDirty(ref) && this.#states.isOwned(partition);
+  }
+
+  #align(ref: EntryRef, partition: number, hash: number): void {
+    const space = this.space(this.#records.cache(ref));
+    const mayBeEvicted = this.#mayBeEvicted(ref, partition);
+    if (mayBeEvicted !== this.isAside(ref)) return;
+    if (mayBeEvicted) this.#readmit(space, ref, hash);
+    else this.#setAside(space, ref, hash);
+  }
+
+  #readmit(space: CacheSpace, ref: EntryRef, hash: number): void {
+    this.#countPinned(space, ref, -1);
+    this.#records.setAside(ref, false);
+    space.policy.readmit(ref, hash);
+  }
+
+  #setAside(space: CacheSpace, ref: EntryRef, hash: number): void {
+    space.policy.remove(ref, hash);
+    this.#countAside(space, ref);
+  }
+
+  #countAside(space: CacheSpace, ref: EntryRef): void {
+    this.#countPinned(space, ref, 1);
+    this.#records.setAside(ref, true);
+  }
+
+  #handOver(space: CacheSpace, from: EntryRef, to: EntryRef, partition: number, hash: number): void {
     const { policy } = space;
-    const wasPinned = this.isPinned(from);
-    const isPinned = this.isPinned(to);
-    if (!wasPinned && isPinned) policy.remove(from, hash);
+    const wasAside = this.isAside(from);
+    const mayBeEvicted = this.#mayBeEvicted(to, partition);
+    if (!wasAside && !mayBeEvicted) policy.remove(from, hash);
     this.#records.copyEvictionState(from, to, policy.recordWords);
-    if (isPinned) return;
-    if (wasPinned) {
+    if (!mayBeEvicted) {
+      this.#countAside(space, to);
+      return;
+    }
+    if (wasAside) {
       policy.readmit(to, hash);
       return;
     }
@@ -223,10 +290,10 @@ export class Residents implements Tenants {
     policy.use(to, hash);
   }
 
-  #report(space: CacheSpace, ref: EntryRef, cause: RemovalCause): void {
+  #report(space: CacheSpace, partition: number, ref: EntryRef, cause: RemovalCause): void {
     if (cause === RemovalCause.evicted) space.evictions++;
     else space.expirations++;
-    this.#onRemoval(space.id, ref, cause);
+    this.#onRemoval(space.id, partition, ref, cause);
   }
 
   #uncount(space: CacheSpace, ref: EntryRef): void {

@@ -73,7 +73,8 @@ class Harness {
       eviction: policy,
     }));
     const options = { memoryBytesMax, valueBytesMax: 100_000, caches };
-    const onRemoval = (cache: number, ref: number, cause: RemovalCause) => this.#removed(cache, ref, cause);
+    const onRemoval = (cache: number, _partition: number, ref: number, cause: RemovalCause) =>
+      this.#removed(cache, ref, cause);
     this.storage = createStorage(options, this.clock, seededRandom(1), onRemoval) as StorageEngine;
   }
 
@@ -84,7 +85,7 @@ class Harness {
     else if (step.kind === 'clean') this.#clean(step.cache, step.key);
     else if (step.kind === 'expire') this.#expire(step.cache, step.key, step.ttlMs);
     else if (step.kind === 'advance') this.clock.advance(step.ms);
-    else while (this.storage.sweep(1));
+    else while (this.storage.maintain(1));
   }
 
   #remove(cache: number, key: number): void {

@@ -1,6 +1,6 @@
-import type { Clock, Random } from '@larder/base';
+import { assert, type Clock, type Random } from '@larder/base';
 import { type EntryRef, PutResult } from '@larder/loader';
-import { KEY_BYTES_MAX, type KeySlice, LarderError } from '@larder/proto';
+import { KEY_BYTES_MAX, type KeySlice, LarderError, PARTITION_COUNT } from '@larder/proto';
 import { Arena } from './arena.js';
 import { fixedWords } from './block.js';
 import { chargeOf } from './cache-space.js';
@@ -10,7 +10,9 @@ import { createPolicy } from './eviction/create-policy.js';
 import { encodeExpiry, expiryClass, remainingMs } from './expiry.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { KeyHash } from './key-hash.js';
+import { PartitionChanges } from './partition-changes.js';
 import { PartitionIndex } from './partition-index.js';
+import { PartitionStates } from './partition-states.js';
 import { PolicyPages } from './policy-pages.js';
 import { EPOCH_MAX, FLAGS_MAX, Records, SEQ_MAX } from './record.js';
 import { type OnRemoval, Residents } from './residents.js';
@@ -33,6 +35,8 @@ export class StorageEngine implements Storage {
   readonly records: Records;
   readonly #chunks: Chunks;
   readonly residents: Residents;
+  readonly states: PartitionStates;
+  readonly changes: PartitionChanges;
   readonly #room: Room;
   readonly #sweep: ExpirySweep;
   readonly #key: KeyHash;
@@ -52,18 +56,32 @@ export class StorageEngine implements Storage {
       allocateFree: (words) => this.arena.allocate(words),
     });
     const pages = new PolicyPages(this.arena, () => this.evacuation);
+    this.states = new PartitionStates(options.owned ?? true);
     this.residents = new Residents(
       this.arena,
       this.records,
       this.#chunks,
       this.index,
       pages,
+      this.states,
       this.#key.sibling(),
       onRemoval,
     );
     this.evacuation = new Evacuation(this.arena, this.residents);
-    this.#room = new Room(options.memoryBytesMax, this.arena, this.evacuation, this.index, this.residents);
-    this.#sweep = new ExpirySweep(this.index, clock, (partition, slot) => this.#leaveIfExpired(partition, slot));
+    this.changes = new PartitionChanges(this.index, this.residents, this.states, clock, (partition, slot) =>
+      this.#align(partition, slot),
+    );
+    this.#room = new Room(
+      options.memoryBytesMax,
+      this.arena,
+      this.evacuation,
+      this.index,
+      this.residents,
+      this.changes,
+    );
+    this.#sweep = new ExpirySweep(this.index, this.states, clock, (partition, slot) =>
+      this.#leaveIfExpired(partition, slot),
+    );
     for (const { cache, memoryBytesMax, eviction } of options.caches) {
       const policy = createPolicy(eviction, {
         words: this.arena.words,
@@ -79,7 +97,7 @@ export class StorageEngine implements Storage {
 
   find(cache: number, key: KeySlice): EntryRef {
     const ref = this.peek(cache, key);
-    if (ref !== 0 && !this.residents.isPinned(ref)) this.residents.space(cache).policy.use(ref, this.#key.hash);
+    if (ref !== 0 && !this.residents.isAside(ref)) this.residents.space(cache).policy.use(ref, this.#key.hash);
     return ref;
   }
 
@@ -87,7 +105,7 @@ export class StorageEngine implements Storage {
     const slot = this.#findSlot(cache, key);
     if (slot === 0) return 0;
     const ref = this.index.ref(slot);
-    return this.#isLive(ref) ? ref : 0;
+    return this.#isLive(ref, key.partition) ? ref : 0;
   }
 
   cacheOf(ref: EntryRef): number {
@@ -141,6 +159,7 @@ export class StorageEngine implements Storage {
   ): PutResult {
     checkVersion(epoch, seq);
     checkFlags(flags);
+    assert(!this.states.isDropping(key.partition), 'nothing is put into a partition that is being dropped');
     if (end - start > this.#valueBytesMax) return PutResult.tooLarge;
     const old = this.#liveOrLeave(cache, key);
     let ref = old;
@@ -149,11 +168,12 @@ export class StorageEngine implements Storage {
     } else {
       if (old === 0) this.residents.space(cache).policy.arrive(this.#key.hash);
       const words = this.records.wordsFor(cache, this.#key.bytes, end - start);
+      if (old !== 0) this.residents.align(old, key.partition);
       this.residents.replaced = old;
       const result = this.#room.make(this.residents.space(cache), words + wordsOfChunks(end - start));
-      if (result !== PutResult.stored) return this.#refuse(result);
+      if (result !== PutResult.stored) return this.#refuse(key.partition, result);
       ref = this.#place(cache, key.partition, words, value, start, end, flags);
-      if (ref === 0) return this.#refuse(PutResult.full);
+      if (ref === 0) return this.#refuse(key.partition, PutResult.full);
     }
     this.records.setVersion(ref, epoch, seq);
     this.#setExpiry(ref, key.partition, ttlMs);
@@ -178,10 +198,16 @@ export class StorageEngine implements Storage {
   setFlags(ref: EntryRef, flags: number): void {
     checkFlags(flags);
     this.residents.setFlags(ref, flags);
-    if (this.records.expiry(ref) !== 0 && !this.residents.isPinned(ref)) this.#renewExpiryClass(ref);
+    if (this.records.expiry(ref) !== 0 && !this.residents.isDirty(ref)) this.#renewExpiryClass(ref);
+  }
+
+  setVersion(ref: EntryRef, epoch: number, seq: number): void {
+    checkVersion(epoch, seq);
+    this.records.setVersion(ref, epoch, seq);
   }
 
   scanPartition(partition: number, cursor: number, countMax: number, visit: (ref: EntryRef) => void): number {
+    if (this.states.isDropping(partition)) return 0;
     let tag = -1;
     let count = 0;
     for (let slot = this.index.slotFrom(partition, cursor); slot !== 0; slot = this.index.slotBehind(partition, slot)) {
@@ -189,28 +215,33 @@ export class StorageEngine implements Storage {
       tag = this.index.tag(slot);
       count++;
       const ref = this.index.ref(slot);
-      if (this.#isLive(ref)) visit(ref);
+      if (this.#isLive(ref, partition)) visit(ref);
     }
     return 0;
   }
 
-  dropPartition(partition: number): void {
-    const { index } = this;
-    index.hold();
-    for (let slot = index.slotFrom(partition, 0); slot !== 0; ) {
-      const tag = index.tag(slot);
-      this.residents.leave(index.ref(slot), slot, partition, this.residents.hashOf(index.ref(slot)), 0);
-      slot = index.slotFrom(partition, tag);
-    }
-    index.release(partition, 0);
-  }
-
   entriesOfPartition(partition: number): number {
-    return this.index.entries(partition);
+    return this.states.isDropping(partition) ? 0 : this.index.entries(partition);
   }
 
-  sweep(budgetMs: number): boolean {
-    return this.#sweep.run(budgetMs);
+  setOwned(partition: number, owned: boolean): void {
+    checkPartition(partition);
+    this.changes.setOwned(partition, owned);
+  }
+
+  beginDrop(partition: number): void {
+    checkPartition(partition);
+    this.changes.beginDrop(partition);
+  }
+
+  isDropping(partition: number): boolean {
+    return this.states.isDropping(partition);
+  }
+
+  maintain(budgetMs: number): boolean {
+    if (!this.changes.isPending) return this.#sweep.run(budgetMs);
+    const isChanging = this.changes.run(budgetMs / 2);
+    return this.#sweep.run(budgetMs / 2) || isChanging;
   }
 
   statistics(cache: number): CacheStorageStatistics {
@@ -229,6 +260,7 @@ export class StorageEngine implements Storage {
   #findSlot(cache: number, key: KeySlice): number {
     if (key.end - key.start > KEY_BYTES_MAX) return this.#refuseKey(key);
     this.#key.load(cache, key.bytes, key.start, key.end);
+    if (this.states.isDropping(key.partition)) return 0;
     return this.index.find(cache, key.partition, this.#key);
   }
 
@@ -236,9 +268,10 @@ export class StorageEngine implements Storage {
     throw new LarderError('TOO_LARGE', `the key has ${key.end - key.start} bytes; allowed are ${KEY_BYTES_MAX}`);
   }
 
-  #isLive(ref: EntryRef): boolean {
+  #isLive(ref: EntryRef, partition: number): boolean {
     const expiry = this.records.expiry(ref);
-    return expiry === 0 || remainingMs(expiry, this.#nowMs()) > 0 || this.residents.isPinned(ref);
+    if (expiry === 0 || remainingMs(expiry, this.#nowMs()) > 0) return true;
+    return this.residents.isDirty(ref) || !this.states.isOwned(partition);
   }
 
   /** The live entry of the key; one that has expired leaves at once. */
@@ -246,16 +279,23 @@ export class StorageEngine implements Storage {
     const slot = this.#findSlot(cache, key);
     if (slot === 0) return 0;
     const ref = this.index.ref(slot);
-    if (this.#isLive(ref)) return ref;
+    if (this.#isLive(ref, key.partition)) return ref;
     this.residents.leave(ref, slot, key.partition, this.#key.hash, RemovalCause.expired);
     return 0;
   }
 
   #leaveIfExpired(partition: number, slot: number): boolean {
     const ref = this.index.ref(slot);
-    if (this.#isLive(ref)) return false;
+    if (this.#isLive(ref, partition)) return false;
     this.residents.leave(ref, slot, partition, this.residents.hashOf(ref), RemovalCause.expired);
     return true;
+  }
+
+  /** Brings an entry in line with whose partition it is in. True: it had expired, and has left. */
+  #align(partition: number, slot: number): boolean {
+    if (this.#leaveIfExpired(partition, slot)) return true;
+    this.residents.align(this.index.ref(slot), partition);
+    return false;
   }
 
   #fitsInPlace(ref: EntryRef, valueBytes: number): boolean {
@@ -265,11 +305,11 @@ export class StorageEngine implements Storage {
   }
 
   #rewrite(ref: EntryRef, value: Uint8Array, start: number, end: number, flags: number): void {
-    const wasPinned = this.residents.isPinned(ref);
+    const wasAside = this.residents.isAside(ref);
     this.records.setValueBytes(ref, end - start);
     this.records.writeValue(ref, value, start, end);
     this.residents.setFlags(ref, flags);
-    if (!wasPinned && !this.residents.isPinned(ref)) {
+    if (!wasAside && !this.residents.isAside(ref)) {
       this.residents.space(this.records.cache(ref)).policy.use(ref, this.#key.hash);
     }
   }
@@ -291,10 +331,10 @@ export class StorageEngine implements Storage {
     if (ref !== 0) {
       const old = this.residents.replaced;
       if (old !== 0) {
-        this.residents.replace(old, ref, index.slotOf(old, partition, hash), hash);
+        this.residents.replace(old, ref, index.slotOf(old, partition, hash), partition, hash);
       } else {
         index.insert(partition, hash, ref);
-        this.residents.enter(ref, hash);
+        this.residents.enter(ref, partition, hash);
       }
     }
     index.release(partition, hash >>> 8);
@@ -325,8 +365,8 @@ export class StorageEngine implements Storage {
     return 0;
   }
 
-  #refuse(result: PutResult): PutResult {
-    this.residents.replaced = 0;
+  #refuse(partition: number, result: PutResult): PutResult {
+    this.residents.keepReplaced(partition, this.#key.hash);
     return result;
   }
 
@@ -338,7 +378,7 @@ export class StorageEngine implements Storage {
     this.records.setExpiry(ref, expiry);
     const slot = this.index.slotOf(ref, partition, this.#key.hash);
     this.index.setExpiryClass(slot, partition, expiryClass(expiry, nowMs));
-    if (!this.residents.isPinned(ref)) this.residents.space(this.records.cache(ref)).policy.endChanged(ref);
+    if (!this.residents.isAside(ref)) this.residents.space(this.records.cache(ref)).policy.endChanged(ref);
   }
 
   #endMs(ref: EntryRef): number {
@@ -347,10 +387,10 @@ export class StorageEngine implements Storage {
     return expiry === 0 ? Number.POSITIVE_INFINITY : nowMs + remainingMs(expiry, nowMs);
   }
 
-  /** For an entry that was pinned beyond its end: the sweep has passed it and would take long to come back to it. */
+  /** For an entry that was dirty beyond its end: the sweep has passed it and would take long to come back to it. */
   #renewExpiryClass(ref: EntryRef): void {
     const nowMs = this.#nowMs();
-    if (this.#isLive(ref)) return;
+    if (remainingMs(this.records.expiry(ref), nowMs) > 0) return;
     const slot = this.residents.slotOf(ref);
     this.index.setExpiryClass(slot, this.residents.partition, expiryClass(encodeExpiry(nowMs, 1), nowMs));
   }
@@ -359,6 +399,11 @@ export class StorageEngine implements Storage {
 function checkVersion(epoch: number, seq: number): void {
   if (epoch >= 0 && epoch <= EPOCH_MAX && seq >= 0 && seq <= SEQ_MAX) return;
   throw new LarderError('INTERNAL', `version ${epoch}/${seq} is outside of 0/0 to ${EPOCH_MAX}/${SEQ_MAX}`);
+}
+
+function checkPartition(partition: number): void {
+  if (Number.isInteger(partition) && partition >= 0 && partition < PARTITION_COUNT) return;
+  throw new LarderError('INTERNAL', `partition ${partition} is not a whole number from 0 to ${PARTITION_COUNT - 1}`);
 }
 
 function checkFlags(flags: number): void {

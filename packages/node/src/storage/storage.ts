@@ -18,6 +18,8 @@ export interface StorageOptions {
   readonly memoryBytesMax: number;
   readonly valueBytesMax: number;
   readonly caches: readonly StorageCacheOptions[];
+  /** Whether this node owns all partitions at first, or none. Default true. */
+  readonly owned?: boolean | undefined;
 }
 
 export interface CacheStorageStatistics {
@@ -36,7 +38,10 @@ export type RemovalCause = (typeof RemovalCause)[keyof typeof RemovalCause];
  * The in-memory engine of a node: synchronous, bounded in real bytes, off the JavaScript heap. Flags are those of
  * EntryFlag: a dirty entry is never evicted and stays live past its expiry.
  *
- * An EntryRef is valid until the next call of a method that can move records: put, remove, expire, sweep, drop...
+ * So do all entries of a partition that this node does not own: the owner's records say when they go. They count to the
+ * bounds as all others, and a put makes room for them by evicting entries of owned partitions.
+ *
+ * An EntryRef is valid until the next call of a method that can move records: put, remove, expire, maintain.
  */
 export interface Storage {
   /** The live entry, if there is one, and counts as a use of it for eviction. */
@@ -56,7 +61,10 @@ export interface Storage {
   /** Remaining life in ms, at least 1; -1 if it never expires. */
   remainingMs(ref: EntryRef): number;
 
-  /** Stores an entry, evicting as its cache's policy says. `ttlMs` 0: never expires. On a refusal nothing changes. */
+  /**
+   * Stores an entry, evicting as its cache's policy says. `ttlMs` 0: never expires. What was there under the key stays if
+   * the put is refused. Must not be called while the partition is being dropped.
+   */
   put(
     cache: number,
     key: KeySlice,
@@ -72,16 +80,30 @@ export interface Storage {
   /** 0: never expires. */
   expire(cache: number, key: KeySlice, ttlMs: number): boolean;
   setFlags(ref: EntryRef, flags: number): void;
+  setVersion(ref: EntryRef, epoch: number, seq: number): void;
 
   /**
    * Visits up to `countMax` entries of a partition, of all caches, from `cursor` (0: the start). Returns the cursor to
    * go on from, or 0 when the partition is done. An entry that is there throughout is visited at least once.
    */
   scanPartition(partition: number, cursor: number, countMax: number, visit: (ref: EntryRef) => void): number;
-  dropPartition(partition: number): void;
   entriesOfPartition(partition: number): number;
-  /** Frees expired entries for at most `budgetMs`. Returns whether there is more to do at once. Call it every 100 ms or so. */
-  sweep(budgetMs: number): boolean;
+  /**
+   * Entries of an owned partition are evicted and expire, others do neither. Takes effect at once and costs the same
+   * however many there are; `maintain` hands them to their policies.
+   */
+  setOwned(partition: number, owned: boolean): void;
+  /**
+   * Empties a partition: nothing of it is found or scanned from now on. Costs the same however much there is; `maintain`,
+   * and puts that need room, free it. The partition may be filled again when `isDropping` is false.
+   */
+  beginDrop(partition: number): void;
+  isDropping(partition: number): boolean;
+  /**
+   * For at most `budgetMs`: frees what has expired or is being dropped, and hands entries to their policies. Returns
+   * whether there is more to do at once. Call it every 100 ms or so.
+   */
+  maintain(budgetMs: number): boolean;
 
   statistics(cache: number): CacheStorageStatistics;
   /** Real bytes taken of `memoryBytesMax`. */

@@ -25,7 +25,7 @@ describe.each(POLICIES)('%s', (eviction) => {
       valueBytesMax: MIB,
       caches: [{ cache: 3, memoryBytesMax: MIB, eviction }],
     };
-    storage = createStorage(options, clock, seededRandom(5), (_cache, ref) => {
+    storage = createStorage(options, clock, seededRandom(5), (_cache, _partition, ref) => {
       const key = Buffer.alloc(storage.keyBytes(ref));
       storage.copyKey(ref, key, 0);
       evicted.push(key.toString());

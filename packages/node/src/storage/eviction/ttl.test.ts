@@ -12,7 +12,7 @@ function open() {
     { memoryBytesMax: 2 ** 21, valueBytesMax: 2 ** 20, caches },
     new ManualClock(),
     seededRandom(1),
-    (_cache, ref) => {
+    (_cache, _partition, ref) => {
       const key = Buffer.alloc(storage.keyBytes(ref));
       storage.copyKey(ref, key, 0);
       evicted.push(key.toString());
