@@ -38,9 +38,17 @@ export interface RequestId {
 
 /** Who waits until a key is held back; see `holdBack`. */
 export interface HoldSink {
+  /** Called only if `isHeld` was not true at once. */
   held(): void;
   /** The partition went to another node first: nothing may be written to the origin. */
   holdLost(error: LarderError): void;
+}
+
+/** A key that is held back. */
+export interface Hold {
+  readonly isHeld: boolean;
+  /** The statement has ended, whichever way, and the memory has followed it. Call it once. */
+  release(): void;
 }
 
 /**
@@ -79,6 +87,8 @@ export interface EntryMemory {
   readonly putSeq: number;
   /** Whose write the next `put` or `remove` is; none for what no client asked for. */
   request: RequestId | undefined;
+  /** What its caller is told: 1, or 0 for "there was none". Kept with the request; 1 again after each `put` or `remove`. */
+  result: number;
 
   /** Removes the entry, for `request`. False if there was none. */
   remove(key: KeySlice): boolean;
@@ -91,9 +101,9 @@ export interface EntryMemory {
 
   /**
    * Before a write to the origin whose value follows later: the other copies forget the key, so that whoever takes over
-   * meanwhile asks the origin. True: done. False: the sink is told when it is.
+   * meanwhile asks the origin, and the partition is not handed over before the hold is released.
    */
-  holdBack(key: KeySlice, sink: HoldSink): boolean;
+  holdBack(key: KeySlice, sink: HoldSink): Hold;
   /** The origin refused the write: the other copies get the entry again, if there is one. */
   restore(key: KeySlice): void;
 }

@@ -10,6 +10,7 @@ export {
   EntryFlag,
   type EntryMemory,
   type EntryRef,
+  type Hold,
   type HoldSink,
   PutResult,
   type RequestId,

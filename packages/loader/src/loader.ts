@@ -3,7 +3,6 @@ import type { KeySlice } from '@larder/proto';
 import { EntryLife } from './entry-life.js';
 import type { EntryMemory, EntryRef } from './entry-memory.js';
 import { isHidden } from './is-hidden.js';
-import { keyText } from './key-text.js';
 import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
 import type { Origin } from './origins/origin.js';
 import type { ResolvedCachePolicy } from './policy.js';
@@ -42,14 +41,12 @@ export class Loader {
   readonly #reads: ReadThrough | undefined;
   readonly #writes: WriteStrategy;
   readonly #unsure: UnsureKeys;
-  readonly #keepsUnsure: boolean;
 
   constructor(readonly options: LoaderOptions) {
     const { name, policy, memory, origin, clock, random } = options;
     this.#memory = memory;
     this.#life = new EntryLife(policy, random);
     this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
-    this.#keepsUnsure = policy.read === 'through';
     const context: StrategyContext = {
       name,
       policy,
@@ -125,15 +122,9 @@ export class Loader {
     this.#flights.supersedePartition(partition);
   }
 
-  /** Keys of the partition whose write to the origin is under way: no copy may have an older value of them. */
-  heldBack(partition: number, visit: (text: string) => void): void {
-    this.#writes.heldBack?.(partition, visit);
-  }
-
-  /** The owner has begun a write of the key to the origin; what this node loads for a while may be older. */
-  forgotten(key: KeySlice): void {
-    const text = keyText(key);
-    if (text !== undefined && this.#keepsUnsure) this.#unsure.add(text);
+  /** The partition's owner has died, perhaps with a write to the origin under way that will still take effect. */
+  takenOver(partition: number): void {
+    this.#unsure.addPartition(partition);
   }
 
   /** Sends pending writes to the origin without further delay. Resolves with the number that is left at the deadline. */

@@ -10,9 +10,9 @@ test('a key is unsure for the given time since its last write', () => {
   unsure.add('a');
   unsure.add('b');
   clock.advance(999);
-  expect(['a', 'b', 'c'].map((key) => unsure.has(key))).toEqual([true, true, false]);
+  expect(['a', 'b', 'c'].map((key) => unsure.has(key, 0))).toEqual([true, true, false]);
   clock.advance(1);
-  expect(['a', 'b', 'c'].map((key) => unsure.has(key))).toEqual([false, false, false]);
+  expect(['a', 'b', 'c'].map((key) => unsure.has(key, 0))).toEqual([false, false, false]);
 });
 
 test('beyond the bound every key is unsure until the newest is over', () => {
@@ -22,4 +22,15 @@ test('beyond the bound every key is unsure until the newest is over', () => {
   expect(unsure.has('never written')).toBe(true);
   clock.advance(1000);
   expect(unsure.has('100000')).toBe(false);
+});
+
+test('a key is unsure while a write of it is under way, and a partition after it was taken over', () => {
+  const clock = new ManualClock();
+  const unsure = new UnsureKeys(clock, 1000);
+  unsure.begin('a');
+  unsure.addPartition(7);
+  expect([unsure.has('a', 1), unsure.has('b', 1), unsure.has('b', 7)]).toEqual([true, false, true]);
+  unsure.end('a');
+  clock.advance(1000);
+  expect([unsure.has('a', 1), unsure.has('b', 7)]).toEqual([false, false]);
 });

@@ -4,13 +4,16 @@ import type { Clock } from '@larder/base';
 const UNSURE_MAX = 100_000;
 
 /**
- * Keys whose last write has an unknown outcome. The statement may still commit, after a load has read the old row; so
- * for a while what is loaded for them is answered but not stored.
+ * Keys whose row may change although no load can tell: a write to the origin is under way, or its outcome is unknown,
+ * or it was the write of an owner that has died. Until that is over what is loaded for them is answered but not stored.
  */
 export class UnsureKeys {
   /** Key to the time when it is over, in order of that time. */
   readonly #until = new Map<string, number>();
   #allUntilMs = 0;
+  readonly #underWay = new Set<string>();
+  /** Partition to the time when it is over. */
+  readonly #partitionsUntil = new Map<number, number>();
 
   /** `unsureMs`: how long a statement may live on after its connection was lost. */
   constructor(
@@ -25,16 +28,35 @@ export class UnsureKeys {
     else this.#until.set(text, untilMs);
   }
 
-  /** Its value is known again. */
-  delete(text: string): void {
-    if (this.#until.size > 0) this.#until.delete(text);
+  /** A write of the key to the origin is about to begin. */
+  begin(text: string): void {
+    this.#underWay.add(text);
   }
 
-  has(text: string): boolean {
+  /** It has ended, and the memory has followed it. */
+  end(text: string): void {
+    this.#underWay.delete(text);
+  }
+
+  /** All keys of the partition, because of what its owner before may have begun. */
+  addPartition(partition: number): void {
+    if (this.unsureMs > 0) this.#partitionsUntil.set(partition, this.clock.monotonicMs() + this.unsureMs);
+  }
+
+  has(text: string, partition: number): boolean {
+    if (this.#underWay.has(text) || this.#isUnsurePartition(partition)) return true;
     if (this.#until.size === 0 && this.#allUntilMs === 0) return false;
     const nowMs = this.clock.monotonicMs();
     this.#forgetOver(nowMs);
     return nowMs < this.#allUntilMs || this.#until.has(text);
+  }
+
+  #isUnsurePartition(partition: number): boolean {
+    const untilMs = this.#partitionsUntil.get(partition);
+    if (untilMs === undefined) return false;
+    if (this.clock.monotonicMs() < untilMs) return true;
+    this.#partitionsUntil.delete(partition);
+    return false;
   }
 
   #forgetOver(nowMs: number): void {

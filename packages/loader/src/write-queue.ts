@@ -1,13 +1,14 @@
 import { BoundedQueue, type Clock } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
-import type { EntryMemory, HoldSink, RequestId } from './entry-memory.js';
+import type { EntryMemory, Hold, HoldSink, RequestId } from './entry-memory.js';
 import { sharedKey } from './key-text.js';
 import type { LoaderCounters } from './loader-statistics.js';
 import type { Origin } from './origins/origin.js';
 import type { ResolvedWritePolicy } from './policy.js';
 import type { Reply } from './reply.js';
 import { splitBatch } from './split-batch.js';
+import type { UnsureKeys } from './unsure-keys.js';
 
 /**
  * Group commit for writes whose callers wait for the origin: concurrent writes to different keys share a statement,
@@ -92,11 +93,6 @@ export class WriteQueue {
     return write !== undefined;
   }
 
-  /** Keys of the partition that have a write waiting or under way. */
-  keysOf(partition: number, visit: (text: string) => void): void {
-    for (const [text, write] of this.#tails) if (write.partition === partition) visit(text);
-  }
-
   /** Resolves when nothing is pending. */
   whenIdle(): Promise<void> {
     return this.#pending === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
@@ -112,7 +108,14 @@ export class WriteQueue {
   #makeReady(write: PendingWrite): void {
     const { memory } = this.options;
     if (!memory.serves(write.partition)) this.#failed(write, memory.refusal(write.partition));
-    else if (memory.holdBack(write.key, new Hold(this, write))) this.enqueue(write);
+    else this.#hold(write);
+  }
+
+  #hold(write: PendingWrite): void {
+    const { memory, unsure } = this.options;
+    unsure.begin(write.text);
+    write.hold = memory.holdBack(write.key, new WriteHoldSink(this, write));
+    if (write.hold.isHeld) this.enqueue(write);
   }
 
   enqueue(write: PendingWrite): void {
@@ -201,6 +204,8 @@ export class WriteQueue {
 
   #release(write: PendingWrite): void {
     if (write.request !== undefined) this.#byRequest.delete(requestText(write.request));
+    if (write.hold !== undefined) this.options.unsure.end(write.text);
+    write.hold?.release();
     this.#pending--;
     this.#pendingBytes -= write.bytes;
     if (write.next !== undefined) this.#makeReady(write.next);
@@ -219,6 +224,7 @@ export interface WriteQueueOptions {
   readonly policy: ResolvedWritePolicy;
   readonly origin: Origin;
   readonly memory: EntryMemory;
+  readonly unsure: UnsureKeys;
   readonly clock: Clock;
   readonly counters: LoaderCounters;
   /** `changed`: for a delete, whether there was a row. */
@@ -232,6 +238,7 @@ export class PendingWrite {
   sinceMs = 0;
   /** The next write of the same key. */
   next: PendingWrite | undefined = undefined;
+  hold: Hold | undefined = undefined;
 
   /** Of key and value. */
   readonly bytes: number;
@@ -273,7 +280,7 @@ export class PendingWrite {
 }
 
 /** Waits for the other copies to forget the key of a write. */
-class Hold implements HoldSink {
+class WriteHoldSink implements HoldSink {
   constructor(
     readonly queue: WriteQueue,
     readonly write: PendingWrite,

@@ -4,6 +4,7 @@ import {
   EntryFlag,
   type EntryMemory,
   type EntryRef,
+  type Hold,
   type HoldSink,
   PutResult,
   type RequestId,
@@ -29,6 +30,7 @@ export class MapMemory implements EntryMemory {
   putSeq = 0;
 
   request: RequestId | undefined;
+  result = 1;
   /** Partitions that belong to another node. */
   readonly away = new Set<number>();
   /** Partitions that are this node's, but not to be served now. */
@@ -39,6 +41,7 @@ export class MapMemory implements EntryMemory {
   holding = false;
   readonly holds: HoldSink[] = [];
   restored = 0;
+  heldCount = 0;
 
   constructor(readonly clock: Clock) {}
 
@@ -135,9 +138,10 @@ export class MapMemory implements EntryMemory {
     return this.seq(ref) <= this.committedSeq;
   }
 
-  holdBack(_key: KeySlice, sink: HoldSink): boolean {
+  holdBack(_key: KeySlice, sink: HoldSink): Hold {
+    this.heldCount++;
     if (this.holding) this.holds.push(sink);
-    return !this.holding;
+    return { isHeld: !this.holding, release: () => this.heldCount-- };
   }
 
   restore(): void {

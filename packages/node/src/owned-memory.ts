@@ -1,13 +1,16 @@
-import { EntryFlag, type EntryMemory, type EntryRef, PutResult, type RequestId } from '@larder/loader';
+import { EntryFlag, type EntryMemory, type EntryRef, type Hold, PutResult, type RequestId } from '@larder/loader';
 import { type KeySlice, LarderError } from '@larder/proto';
 import type { PartitionVersions } from './cluster/versions.js';
 import type { Storage } from './storage/storage.js';
+
+const NOTHING_TO_HOLD: Hold = { isHeld: true, release() {} };
 
 /** One cache's entries in this node's storage, for its loader: adds the cache's id and the versions. */
 export class OwnedMemory implements EntryMemory {
   putEpoch = 0;
   putSeq = 0;
   request: RequestId | undefined;
+  result = 1;
 
   constructor(
     readonly cache: number,
@@ -90,8 +93,8 @@ export class OwnedMemory implements EntryMemory {
     return true;
   }
 
-  holdBack(): boolean {
-    return true;
+  holdBack(): Hold {
+    return NOTHING_TO_HOLD;
   }
 
   restore(): void {}

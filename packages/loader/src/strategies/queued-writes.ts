@@ -17,6 +17,7 @@ export abstract class QueuedWrites implements WriteStrategy {
       policy: context.policy.writes,
       origin: context.origin,
       memory: context.memory,
+      unsure: context.unsure,
       clock: context.clock,
       counters: context.counters,
       applied: (write, changed) => this.applied(write, changed),
@@ -73,16 +74,13 @@ export abstract class QueuedWrites implements WriteStrategy {
     this.#queue.close(closed(this.context.name));
   }
 
-  heldBack(partition: number, visit: (text: string) => void): void {
-    this.#queue.keysOf(partition, visit);
-  }
-
   /** Removes the key from memory, and sees to it that no load that has begun brings an old value back. */
-  protected forget(write: PendingWrite): void {
+  protected forget(write: PendingWrite, result = 1): void {
     const { flights, memory } = this.context;
     flights.supersedeText(write.text);
     if (!memory.owns(write.partition)) return;
     memory.request = write.request;
+    memory.result = result;
     memory.remove(write.key);
   }
 
@@ -96,6 +94,7 @@ export abstract class QueuedWrites implements WriteStrategy {
   ): void {
     const deadlineMs = this.context.clock.monotonicMs() + timeoutMs;
     const { request } = this.context.memory;
+    this.context.memory.request = undefined;
     this.#queue.add(new PendingWrite(text, key, value, ttlMs, reply.later(), deadlineMs, request));
   }
 

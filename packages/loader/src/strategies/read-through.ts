@@ -121,7 +121,7 @@ export class ReadThrough {
     }
     memory.request = undefined;
     // Whoever writes the memory supersedes the flight, so one that still reigns finds the key as it left it: absent.
-    if (!flight.superseded && !this.context.unsure.has(flight.text)) this.#fill(flight.key, value);
+    if (!flight.superseded && !this.context.unsure.has(flight.text, flight.partition)) this.#fill(flight.key, value);
     this.#answer(flight, value);
   }
 

@@ -41,8 +41,6 @@ export interface WriteStrategy {
   delete(key: KeySlice, reply: Reply, timeoutMs: number): void;
   /** An entry that came with a partition that this node has taken over: if it is dirty, it is this node's to flush. */
   adopt?(key: KeySlice, ref: EntryRef): void;
-  /** Keys of the partition whose write to the origin is under way. */
-  heldBack?(partition: number, visit: (text: string) => void): void;
   /** Sends what waits without further delay. Resolves with the number of writes that have not reached the origin. */
   drain(timeoutMs: number): Promise<number>;
   /** Ends timers and answers everyone who waits with CLOSED. */

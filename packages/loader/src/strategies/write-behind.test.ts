@@ -542,3 +542,44 @@ describe('a row that the origin refuses', () => {
     expect(rig.loader.statistics()).toMatchObject({ pendingWrites: 0, refusedRows: 0 });
   });
 });
+
+describe('in a cluster', () => {
+  const POLICY = { write: 'behind', writeBehind: { maxDelay: 10 } } as const;
+
+  test('what the other copies do not have yet is not flushed', async () => {
+    const rig = new Rig(POLICY);
+    rig.memory.committedSeq = 0;
+    rig.set('a', 'one');
+    rig.clock.advance(10);
+    await settle();
+    expect(rig.origin.calls).toHaveLength(0);
+    rig.memory.committedSeq = 1;
+    rig.clock.advance(10);
+    (await rig.origin.called(1)).open();
+    await settle();
+    expect(rig.rowText('a')).toBe('one');
+  });
+
+  test('a partition that went away is the new owner to flush', async () => {
+    const rig = new Rig(POLICY);
+    rig.set('a', 'one');
+    rig.memory.away.add(keySlice(Buffer.from('a')).partition);
+    rig.clock.advance(10);
+    await settle();
+    expect(rig.origin.calls).toHaveLength(0);
+    expect(rig.loader.statistics().pendingWrites).toBe(0);
+  });
+
+  test('a dirty entry that came with a partition is flushed, once', async () => {
+    const rig = new Rig(POLICY);
+    const key = keySlice(Buffer.from('a'));
+    rig.memory.put(key, Buffer.from('one'), 0, 3, 0, EntryFlag.dirty);
+    rig.loader.adopt(key, rig.memory.peek(key));
+    rig.loader.adopt(key, rig.memory.peek(key));
+    rig.clock.advance(10);
+    (await rig.origin.called(1)).open();
+    await settle();
+    expect(rig.rowText('a')).toBe('one');
+    expect(rig.loader.statistics()).toMatchObject({ pendingWrites: 0, rowsWritten: 1, coalescedWrites: 0 });
+  });
+});

@@ -54,6 +54,7 @@ export class WriteBehind implements WriteStrategy {
     const { memory } = this.context;
     const ref = memory.peek(key);
     const found = ref !== 0 && !isHidden(memory.flags(ref));
+    memory.result = found ? 1 : 0;
     const refusal = this.#put(keyText(key), key, NO_VALUE, 0, 0, 0, TOMBSTONE);
     if (refusal === undefined) reply.found(found);
     else reply.failed(refusal);

@@ -27,7 +27,8 @@ export class WriteMemory implements WriteStrategy {
     const { memory, flights } = this.context;
     const ref = memory.peek(key);
     const found = ref !== 0 && !isHidden(memory.flags(ref));
-    if (ref !== 0) memory.remove(key);
+    memory.result = found ? 1 : 0;
+    memory.remove(key);
     flights.supersede(key);
     reply.found(found);
   }

@@ -218,3 +218,45 @@ describe('waiting', () => {
     expect(await rig.loader.drain(1000)).toBe(0);
   });
 });
+
+describe('in a cluster', () => {
+  test('the statement waits until the other copies have forgotten the key', async () => {
+    const rig = new Rig({ write: 'through', read: 'through' });
+    rig.memory.holding = true;
+    const answer = rig.set('a', 'one');
+    await settle();
+    expect(rig.origin.calls).toHaveLength(0);
+    rig.memory.holds[0]?.held();
+    (await rig.origin.called(1)).open();
+    expect(await answer.told).toMatchObject({ written: { copies: 1 } });
+    expect(rig.memory.heldCount).toBe(0);
+  });
+
+  test('a partition that goes away before that is a write that was not applied', async () => {
+    const rig = new Rig({ write: 'through', read: 'through' });
+    rig.memory.holding = true;
+    const answer = rig.set('a', 'one');
+    rig.memory.holds[0]?.holdLost(rig.memory.refusal(1));
+    expect(failure(await answer.told)).toBe('NOT_OWNER not-applied');
+    expect(rig.origin.calls).toHaveLength(0);
+    expect(rig.memory.heldCount).toBe(0);
+  });
+
+  test('what the origin refused, the other copies get again', async () => {
+    const rig = new Rig({ write: 'through', read: 'through' });
+    const answer = rig.set('a', 'one');
+    (await rig.origin.called(1)).fail(new LarderError('ORIGIN', 'no', { outcome: 'not-applied' }));
+    expect(failure(await answer.told)).toBe('ORIGIN not-applied');
+    expect(rig.memory.restored).toBe(1);
+  });
+
+  test('what is loaded while the statement is under way is answered and not kept', async () => {
+    const rig = new Rig({ write: 'through', read: 'through' });
+    await rig.row('a', 'old');
+    rig.set('a', 'new');
+    await rig.origin.called(1);
+    const reader = rig.get('a');
+    (await rig.origin.called(2)).open();
+    expect(await reader.told).toEqual({ value: 'old', from: 'origin' });
+  });
+});

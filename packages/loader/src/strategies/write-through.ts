@@ -13,7 +13,7 @@ export class WriteThrough extends QueuedWrites {
       this.#store(write, write.value);
       return;
     }
-    this.forget(write);
+    this.forget(write, changed ? 1 : 0);
     write.found(changed);
   }
 

@@ -1,8 +1,10 @@
-import { PutResult } from '@larder/loader';
+import { type Hold, PutResult } from '@larder/loader';
 import { type KeySlice, LarderError } from '@larder/proto';
 import type { Storage } from '../storage/storage.js';
 import { cleanEntry } from './clean-entry.js';
 import { StoredEntries } from './stored-entries.js';
+
+const NOTHING_TO_HOLD: Hold = { isHeld: true, release() {} };
 
 /** One cache's memory without a cluster around it: everything is this process's own, and no other has a copy. */
 export class LoneMemory extends StoredEntries {
@@ -46,8 +48,8 @@ export class LoneMemory extends StoredEntries {
     return true;
   }
 
-  holdBack(): boolean {
-    return true;
+  holdBack(): Hold {
+    return NOTHING_TO_HOLD;
   }
 
   restore(): void {}

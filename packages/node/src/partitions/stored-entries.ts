@@ -1,4 +1,4 @@
-import type { EntryMemory, EntryRef, HoldSink, PutResult, RequestId } from '@larder/loader';
+import type { EntryMemory, EntryRef, Hold, HoldSink, PutResult, RequestId } from '@larder/loader';
 import type { KeySlice, LarderError } from '@larder/proto';
 import type { Storage } from '../storage/storage.js';
 
@@ -7,6 +7,7 @@ export abstract class StoredEntries implements EntryMemory {
   putEpoch = 0;
   putSeq = 0;
   request: RequestId | undefined;
+  result = 1;
 
   constructor(
     readonly cache: number,
@@ -53,6 +54,6 @@ export abstract class StoredEntries implements EntryMemory {
   abstract expire(key: KeySlice, ttlMs: number): boolean;
   abstract clean(key: KeySlice, epoch: number, seq: number): void;
   abstract isCommitted(ref: EntryRef, partition: number): boolean;
-  abstract holdBack(key: KeySlice, sink: HoldSink): boolean;
+  abstract holdBack(key: KeySlice, sink: HoldSink): Hold;
   abstract restore(key: KeySlice): void;
 }
