@@ -12,10 +12,10 @@ import {
 } from '@larder/node/internal';
 import { Checkers } from './checkers/checkers.js';
 import { History } from './history.js';
-import { entriesOf } from './operation-executor.js';
 import type { SimulationOptions } from './options.js';
 import { SimulatedClient } from './simulated-client.js';
 import { SimulatedDatabase } from './simulated-database.js';
+import { entriesOf } from './simulated-entries.js';
 import { SimulatedNetwork } from './simulated-network.js';
 import { SimulatedNode } from './simulated-node.js';
 import type { SimulatedProcess } from './simulated-process.js';
@@ -23,10 +23,14 @@ import { SimulatedStore } from './simulated-store.js';
 import { SimulatedVoters } from './simulated-voters.js';
 import { World } from './world.js';
 
+/** How writes of a key reach the database. */
+export type WriteStrategy = 'none' | 'behind' | 'through';
+
 export interface SimulatedKey {
+  readonly partition: number;
   readonly name: string;
   readonly counter: boolean;
-  readonly writeBehind: boolean;
+  readonly strategy: WriteStrategy;
 }
 
 /** Everything of one simulation, put together from its options. */
@@ -42,7 +46,10 @@ export class Cluster {
   readonly keys: SimulatedKey[][] = [];
   readonly store: SimulatedStore | undefined;
   readonly voters: SimulatedVoters | undefined;
-  readonly recentValues: string[] = [];
+  /** By key: the last value that anybody wanted it to have. */
+  readonly lastValues = new Map<string, string>();
+  /** Of the last call that a client has begun. */
+  lastKey: SimulatedKey | undefined;
   /** What the view store holds, as far as anybody knows. */
   chosen: ViewDocument | undefined;
   acknowledgedWrites = 0;
@@ -131,7 +138,7 @@ export class Cluster {
     for (const { member } of this.nodes.values()) {
       if (member !== undefined && member.view?.version !== this.chosen?.version) return false;
       for (const replicator of member?.holdings.replicators() ?? []) {
-        if (replicator.window.length > 0) return false;
+        if (!replicator.idle) return false;
         for (const { dirty } of entriesOf(replicator).entries.values()) if (dirty) return false;
       }
     }
@@ -144,16 +151,23 @@ export class Cluster {
   }
 
   #makeKeys(): void {
-    const { partitions, keysPerPartition, writeBehindShare } = this.options;
+    const { partitions, keysPerPartition } = this.options;
     for (let partition = 0; partition < partitions; partition++) {
       this.keys.push(
         Array.from({ length: keysPerPartition }, (_, index) => ({
+          partition,
           name: `p${partition}k${index}`,
           counter: index % 3 === 1,
-          writeBehind: this.random.next() < writeBehindShare,
+          strategy: this.#strategy(index % 3 === 1, this.random.next()),
         })),
       );
     }
+  }
+
+  #strategy(counter: boolean, dice: number): WriteStrategy {
+    const { writeBehindShare, writeThroughShare } = this.options;
+    if (dice < writeBehindShare) return 'behind';
+    return dice >= 1 - writeThroughShare && !counter ? 'through' : 'none';
   }
 }
 

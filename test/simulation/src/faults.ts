@@ -63,6 +63,9 @@ export class Faults {
         this.#kill(kind, node, longMs);
         this.#kill(kind, this.#other(node), random.next() * 4_000);
         break;
+      case 'strand':
+        this.#strand(kind, node, longMs);
+        break;
       case 'pause':
         this.#pause(kind, node, random.next() * 600, false);
         break;
@@ -173,6 +176,20 @@ export class Faults {
     this.#count(kind, node.name);
     node.kill();
     this.#until(restartMs, () => node.start());
+  }
+
+  /** Clients still reach it, its successor does not: it dies with all that it could not pass on. */
+  #strand(kind: FaultKind, node: SimulatedNode, restartMs: number): void {
+    const { world, random } = this.cluster;
+    const { member } = node;
+    if (member === undefined) return;
+    const forMs = 30 + random.next() * 600;
+    this.#isolate(kind, node, forMs);
+    world.after(forMs, () => {
+      if (node.member !== member || this.#ended) return;
+      node.kill();
+      this.#until(restartMs, () => node.start());
+    });
   }
 
   #pause(kind: FaultKind, node: SimulatedNode, forMs: number, suspended: boolean): void {

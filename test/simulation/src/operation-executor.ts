@@ -1,11 +1,16 @@
 import { EntryFlag } from '@larder/loader';
-import type { CommitSink, Member, ReplicatedRecord, Replicator, RequestId } from '@larder/node/internal';
+import type { Member, ReplicatedRecord, Replicator, RequestId } from '@larder/node/internal';
+import type { WriteStrategy } from './cluster.js';
+import { HeldReplies } from './held-replies.js';
 import type { Operation, Result } from './history.js';
-import type { SimulatedEntries } from './simulated-entries.js';
+import { OriginExecutor } from './origin-executor.js';
+import { entriesOf, keyText } from './simulated-entries.js';
+import type { SimulatedNode } from './simulated-node.js';
+import type { SimulatedProcess } from './simulated-process.js';
 
 /**
  * What the loader and the session do in a real node: carries a client's operation out on a partition that this node
- * serves, and answers when it may be answered.
+ * serves, at once, and answers when everything that it observed is committed.
  */
 export interface Request {
   readonly partition: number;
@@ -17,21 +22,22 @@ export interface Request {
   readonly lost: number;
   /** The view that the client knows. */
   readonly viewVersion: number;
-  readonly writeBehind: boolean;
+  readonly strategy: WriteStrategy;
 }
 
 export type Answer =
   | { readonly kind: 'done'; readonly result: Result }
   /** Nothing was done; another try may succeed, maybe at another node. */
   | { readonly kind: 'refused'; readonly reason: string }
+  /** Nothing was done, and another try is of no use. */
+  | { readonly kind: 'failed' }
   /** It may or may not have been done. */
   | { readonly kind: 'unknown' };
 
-const CACHE = 1;
-export const WRITE_BEHIND_CACHE = 2;
-
 /** What the request log keeps of a call that changed nothing. */
 const WITHOUT_WRITE = 0;
+
+export const CACHES: Readonly<Record<WriteStrategy, number>> = { none: 1, behind: 2, through: 3 };
 
 interface Effect {
   readonly value: string | undefined;
@@ -39,11 +45,20 @@ interface Effect {
   readonly result: number;
 }
 
-export class OperationExecutor implements CommitSink {
-  readonly #replies = new Map<number, { answer: (answer: Answer) => void; result: Result }>();
-  #ticket = 0;
+export class OperationExecutor {
+  readonly #replies: HeldReplies;
+  readonly #origin: OriginExecutor;
 
-  constructor(readonly member: Member) {}
+  constructor(
+    readonly node: SimulatedNode,
+    readonly member: Member,
+    process: SimulatedProcess,
+  ) {
+    this.#replies = new HeldReplies((partition, record) => {
+      if (process === node.process) node.cluster.checkers.committed(partition, record);
+    });
+    this.#origin = new OriginExecutor(member, process, node.cluster.database, this.#replies);
+  }
 
   execute(request: Request, answer: (answer: Answer) => void): void {
     const { member } = this;
@@ -57,89 +72,113 @@ export class OperationExecutor implements CommitSink {
       answer({ kind: 'refused', reason: member.obstacle(request.partition)! });
       return;
     }
+    this.#expireOne(replicator, request.key);
     if (request.operation.kind === 'get') {
-      answer({ kind: 'done', result: entriesOf(replicator).value(request.key) });
+      this.#read(replicator, request, answer);
       return;
     }
     if (request.retry && request.lost !== member.view!.partitions[request.partition]!.lost) {
       answer({ kind: 'unknown' });
       return;
     }
-    this.#write(replicator, request, answer);
+    if (request.strategy === 'through') this.#origin.write(replicator, request, answer);
+    else this.#write(replicator, request, answer);
   }
 
-  /** A delete that nobody asked for. */
-  remove(replicator: Replicator, { cache, key }: ReplicatedRecord, done: (answer: Answer) => void): void {
+  /** A removal by the owner, for which nobody asked: the end of a life, or room that is needed. */
+  remove(replicator: Replicator, { cache, key }: ReplicatedRecord): void {
+    const { cluster } = this.node;
+    const name = keyText(key);
+    const entries = entriesOf(replicator);
+    const forgotten = entries.unsure.get(name);
+    if (forgotten !== undefined) {
+      // No other copy has it, and all have to remember that it is unsure.
+      entries.entries.delete(name);
+      entries.deleted.set(name, forgotten);
+      return;
+    }
+    const call =
+      cache === CACHES.through
+        ? undefined
+        : cluster.history.begin(name, { kind: 'remove' }, this.node.name, cluster.world.now);
     const change = { cache, key, value: undefined, ttlMs: 0, flags: 0, request: undefined, result: 0 };
-    replicator.submit(change, this, this.#newTicket(done, undefined));
+    const seq = this.#replies.apply(replicator, change);
+    this.#replies.hold(
+      replicator,
+      seq,
+      () => {
+        if (call !== undefined) call.returnedMs = cluster.world.now;
+      },
+      () => {},
+    );
   }
 
-  committed(ticket: number): void {
-    const reply = this.#replies.get(ticket)!;
-    this.#replies.delete(ticket);
-    reply.answer({ kind: 'done', result: reply.result });
+  #expireOne(replicator: Replicator, key: string): void {
+    const entry = entriesOf(replicator).entries.get(key);
+    if (entry === undefined || entry.dirty || entry.expiresMs > this.node.process.monotonicMs()) return;
+    this.remove(replicator, entry.record);
   }
 
-  lost(ticket: number): void {
-    const reply = this.#replies.get(ticket)!;
-    this.#replies.delete(ticket);
-    reply.answer({ kind: 'unknown' });
+  #read(replicator: Replicator, request: Request, answer: (answer: Answer) => void): void {
+    const entry = entriesOf(replicator).entries.get(request.key);
+    if (entry === undefined && request.strategy === 'through') {
+      this.#origin.load(replicator, request, answer);
+      return;
+    }
+    const result = entriesOf(replicator).value(request.key);
+    const { committedReads, missesWait } = this.member.rules;
+    const seq = committedReads && (missesWait || entry !== undefined) ? observedSeq(replicator, request.key) : 0;
+    this.#replies.hold(
+      replicator,
+      seq,
+      () => answer({ kind: 'done', result }),
+      () => answer({ kind: 'refused', reason: 'lost' }),
+    );
   }
 
   #write(replicator: Replicator, request: Request, answer: (answer: Answer) => void): void {
-    const { key, operation, id, writeBehind } = request;
+    const { key, operation, id, strategy } = request;
+    const replies = this.#replies;
     const before = replicator.applied(id);
+    const state = entriesOf(replicator).value(key);
+    const stateSeq = this.member.rules.repliesWait ? observedSeq(replicator, key) : 0;
     if (before === 'settled') {
       answer({ kind: 'unknown' });
       return;
     }
     if (before !== undefined && operation.kind === 'get-or-set' && before.result === WITHOUT_WRITE) {
-      const found = entriesOf(replicator).value(key);
-      answer(found === undefined ? { kind: 'unknown' } : { kind: 'done', result: found });
+      if (state === undefined) answer({ kind: 'unknown' });
+      else replies.answerWhenCommitted(replicator, stateSeq, answer, { kind: 'done', result: state });
       return;
     }
     if (before !== undefined) {
-      replicator.observeRequest(before, this, this.#newTicket(answer, resultOf(operation, before.result)));
+      const result = resultOf(operation, before.result);
+      replies.answerWhenCommitted(replicator, before.seq, answer, { kind: 'done', result });
       return;
     }
-    const ticket = this.#newTicket(answer, undefined);
-    const cache = writeBehind ? WRITE_BEHIND_CACHE : CACHE;
-    const keyBytes = Buffer.from(key);
-    const pending = replicator.latest(cache, keyBytes);
-    const state = pending === undefined ? entriesOf(replicator).value(key) : textOf(pending.record.value);
     const effect = effectOf(operation, state);
     if ('answer' in effect) {
       replicator.remember(id, WITHOUT_WRITE);
-      if (pending === undefined || !this.member.rules.repliesWait) {
-        this.#replies.delete(ticket);
-        answer({ kind: 'done', result: effect.answer });
-      } else {
-        this.#replies.get(ticket)!.result = effect.answer;
-        replicator.observe(pending, this, ticket);
-      }
+      replies.answerWhenCommitted(replicator, stateSeq, answer, { kind: 'done', result: effect.answer });
       return;
     }
     if (!replicator.hasRoom || replicator.copies < this.member.copiesMin) {
-      this.#replies.delete(ticket);
       answer({ kind: 'refused', reason: 'busy' });
       return;
     }
-    this.#replies.get(ticket)!.result = resultOf(operation, effect.result);
     const deleted = effect.value === undefined;
-    const flags = writeBehind ? EntryFlag.dirty | (deleted ? EntryFlag.tombstone : 0) : 0;
+    const flags = strategy === 'behind' ? EntryFlag.dirty | (deleted ? EntryFlag.tombstone : 0) : 0;
     const value = effect.value === undefined ? undefined : Buffer.from(effect.value);
     const { ttlMs, result } = effect;
-    replicator.submit({ cache, key: keyBytes, value, ttlMs, flags, request: id, result }, this, ticket);
-  }
-
-  #newTicket(answer: (answer: Answer) => void, result: Result): number {
-    this.#replies.set(++this.#ticket, { answer, result });
-    return this.#ticket;
+    const change = { cache: CACHES[strategy], key: Buffer.from(key), value, ttlMs, flags, request: id, result };
+    const seq = replies.apply(replicator, change);
+    replies.answerWhenCommitted(replicator, seq, answer, { kind: 'done', result: resultOf(operation, result) });
   }
 }
 
-export function entriesOf(replicator: Replicator): SimulatedEntries {
-  return replicator.entries as SimulatedEntries;
+/** What must be committed before anybody is told of the key's state. */
+function observedSeq(replicator: Replicator, key: string): number {
+  return entriesOf(replicator).entries.get(key)?.record.seq ?? replicator.lastRemovalSeq;
 }
 
 /** What the operation changes, or what it answers without changing anything. */
@@ -165,12 +204,8 @@ function effectOf(operation: Operation, state: string | undefined): Effect | { r
 }
 
 /** What the client was told, from the number that the request log keeps. */
-function resultOf(operation: Operation, logged: number): Result {
+export function resultOf(operation: Operation, logged: number): Result {
   if (operation.kind === 'increment') return logged;
   if (operation.kind === 'get-or-set') return operation.value;
   return logged === 1;
-}
-
-function textOf(value: Uint8Array | undefined): string | undefined {
-  return value === undefined ? undefined : Buffer.prototype.latin1Slice.call(value, 0, value.length);
 }

@@ -24,7 +24,9 @@ export interface SimulationOptions {
   readonly faults: readonly FaultKind[];
   /** Of writes that are given a ttl. */
   readonly ttlShare: number;
+  /** Of keys; the others have no origin. */
   readonly writeBehindShare: number;
+  readonly writeThroughShare: number;
   readonly evictions: boolean;
 }
 
@@ -58,6 +60,7 @@ export const FAULT_KINDS = [
   'join',
   'voter-kill',
   'voter-wipe',
+  'strand',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -67,7 +70,7 @@ export function randomOptions(seed: number): SimulationOptions {
   const voters = pick(random, [0, 0, 1, 3, 3, 5] as const);
   const rough = random.next() < 0.3;
   const possible = FAULT_KINDS.filter((kind) => (kind.startsWith('voter') ? voters >= 3 : true));
-  const chosen = possible.filter(() => random.next() < 0.55);
+  const chosen = possible.filter((kind) => random.next() < (kind === 'strand' ? 0.4 : 0.55));
   return {
     seed,
     nodes,
@@ -95,6 +98,7 @@ export function randomOptions(seed: number): SimulationOptions {
     ttlShare: pick(random, [0, 0.1, 0.3]),
     writeBehindShare: pick(random, [0, 0.5]),
     evictions: random.next() < 0.3,
+    writeThroughShare: pick(random, [0, 0.2, 0.5]),
   };
 }
 

@@ -19,6 +19,7 @@ const CALM: SimulationOptions = {
   clockDriftMax: 0.005,
   network: { delayMsMin: 0.1, delayMsMax: 1, slowShare: 0, slowMsMax: 0, lossShare: 0, repeatShare: 0 },
   ttlShare: 0,
+  writeThroughShare: 0,
   evictions: false,
 };
 

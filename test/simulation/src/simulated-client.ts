@@ -1,15 +1,20 @@
 import type { Random } from '@larder/base';
-import type { Cluster } from './cluster.js';
+import type { Cluster, SimulatedKey } from './cluster.js';
 import type { Operation } from './history.js';
 import type { Answer, Request } from './operation-executor.js';
 import { pick } from './options.js';
 
 /**
- * A client: one call after another, each tried with the same request id until it is answered or ten seconds are over,
+ * A client: one call after another, each tried with the same request id until it is answered or its deadline is over,
  * and honest about what it does not know.
  */
 const TRY_MS = 500;
 const GIVE_UP_MS = 10_000;
+/** Some calls have a deadline that leaves little time to try again, so that their outcome stays open. */
+const HASTY_SHARE = 0.3;
+/** Of calls that are about the key of the call before, whoever made that. */
+const SAME_KEY_SHARE = 0.4;
+const HASTY_MS = 300;
 
 export class SimulatedClient {
   #view: KnownView = { version: 0, owners: [], lost: [] };
@@ -40,9 +45,10 @@ export class SimulatedClient {
   #call(): void {
     const { cluster, random } = this;
     this.busy = true;
-    const partition = random.integer(cluster.options.partitions);
-    const key = pick(random, cluster.keys[partition]!);
-    const operation = this.#operation(key.counter);
+    const key = this.#key();
+    const { partition } = key;
+    const operation = key.strategy === 'through' ? this.#rowOperation() : this.#operation(key);
+    if ('value' in operation) cluster.lastValues.set(key.name, operation.value);
     const number = ++this.#number;
     const request: Request = {
       partition,
@@ -52,21 +58,31 @@ export class SimulatedClient {
       retry: false,
       lost: this.#view.lost[partition] ?? 0,
       viewVersion: this.#view.version,
-      writeBehind: key.writeBehind,
+      strategy: key.strategy,
     };
     const call = cluster.history.begin(key.name, operation, this.name, cluster.world.now);
-    const endMs = cluster.world.now + GIVE_UP_MS;
-    this.#try(request, endMs, false, (answer) => {
+    const endMs = cluster.world.now + (random.next() < HASTY_SHARE ? HASTY_MS : GIVE_UP_MS);
+    // A message that comes twice may be refused first and then carried out.
+    this.#try(request, endMs, cluster.options.network.repeatShare > 0, (answer) => {
       cluster.world.tell(() => `${this.name} #${number} ${text(request)} = ${answerText(answer)}`);
       if (answer.kind === 'done') {
         call.result = answer.result;
         call.returnedMs = cluster.world.now;
         if (operation.kind !== 'get') cluster.acknowledgedWrites++;
-      } else if (answer.kind === 'refused' || operation.kind === 'get') {
+      } else if (answer.kind === 'refused' || answer.kind === 'failed' || operation.kind === 'get') {
         cluster.history.withdraw(key.name, call);
       }
       this.#think();
     });
+  }
+
+  #key(): SimulatedKey {
+    const { cluster, random } = this;
+    const again = random.next() < SAME_KEY_SHARE;
+    if (!again || cluster.lastKey === undefined) {
+      cluster.lastKey = pick(random, cluster.keys[random.integer(cluster.options.partitions)]!);
+    }
+    return cluster.lastKey;
   }
 
   /** `sent`: an earlier try may have been carried out. */
@@ -115,11 +131,11 @@ export class SimulatedClient {
     this.#view = { ...this.#view, owners };
   }
 
-  #operation(counter: boolean): Operation {
+  #operation(key: SimulatedKey): Operation {
     const { random } = this;
     const dice = random.next();
     if (dice < 0.35) return { kind: 'get' };
-    if (counter) return dice < 0.9 ? { kind: 'increment' } : { kind: 'delete' };
+    if (key.counter) return dice < 0.9 ? { kind: 'increment' } : { kind: 'delete' };
     const value = `${this.name}.${++this.#values}`;
     if (dice < 0.65) {
       const mortal = random.next() < this.cluster.options.ttlShare;
@@ -127,12 +143,26 @@ export class SimulatedClient {
     }
     if (dice < 0.75) return { kind: 'delete' };
     if (dice < 0.87) return { kind: 'get-or-set', value };
-    if (dice < 0.95) return { kind: 'compare-and-set', expected: this.#guess(), value };
+    if (dice < 0.95) return { kind: 'compare-and-set', expected: this.#guess(key), value };
     return { kind: 'expire', ttlMs: 300 + random.integer(3_000) };
   }
 
-  #guess(): string | undefined {
-    return this.cluster.recentValues.length === 0 ? undefined : pick(this.random, this.cluster.recentValues);
+  /** What the origin can do as well. */
+  #rowOperation(): Operation {
+    const dice = this.random.next();
+    if (dice < 0.5) return { kind: 'get' };
+    if (dice < 0.6) return { kind: 'delete' };
+    const mortal = this.random.next() < this.cluster.options.ttlShare;
+    return {
+      kind: 'set',
+      value: `${this.name}.${++this.#values}`,
+      ttlMs: mortal ? 200 + this.random.integer(3_000) : 0,
+    };
+  }
+
+  /** What the key may hold. */
+  #guess({ name }: SimulatedKey): string | undefined {
+    return this.random.next() < 0.3 ? undefined : this.cluster.lastValues.get(name);
   }
 }
 

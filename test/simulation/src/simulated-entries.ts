@@ -1,5 +1,5 @@
 import { EntryFlag } from '@larder/loader';
-import type { CopyEntries, ReplicatedRecord } from '@larder/node/internal';
+import type { CopyEntries, ReplicatedRecord, Replicator } from '@larder/node/internal';
 import type { SimulatedProcess } from './simulated-process.js';
 
 /** One copy's entries in a simulated node: a plain map. */
@@ -16,15 +16,26 @@ export class SimulatedEntries implements CopyEntries {
   readonly entries = new Map<string, SimulatedEntry>();
   /** What took away the keys that are not there, for the checkers. */
   readonly deleted = new Map<string, ReplicatedRecord>();
+  /** Keys that an owner has a statement under way for: at the owner, and at those who heard of it. */
+  readonly unsure = new Map<string, ReplicatedRecord>();
+  /** It takes a while until an older copy is gone. */
+  readonly #readyMs: number;
 
   constructor(
     readonly process: SimulatedProcess,
-    readonly applied: (record: ReplicatedRecord) => void,
-  ) {}
+    readyAfterMs: number,
+  ) {
+    this.#readyMs = process.monotonicMs() + readyAfterMs;
+  }
+
+  get ready(): boolean {
+    return this.process.monotonicMs() >= this.#readyMs;
+  }
 
   apply(record: ReplicatedRecord): void {
-    this.applied(record);
     const key = keyText(record.key);
+    if ((record.flags & EntryFlag.unsure) !== 0) this.unsure.set(key, record);
+    else this.unsure.delete(key);
     if (record.value === undefined && (record.flags & EntryFlag.tombstone) === 0) {
       this.entries.delete(key);
       this.deleted.set(key, record);
@@ -34,6 +45,13 @@ export class SimulatedEntries implements CopyEntries {
     this.entries.set(key, { record, expiresMs, dirty: (record.flags & EntryFlag.dirty) !== 0 });
   }
 
+  /** The owner's part of a forget record: it keeps what it has. */
+  keep(record: ReplicatedRecord): void {
+    const key = keyText(record.key);
+    this.unsure.set(key, record);
+    if (!this.entries.has(key)) this.deleted.set(key, record);
+  }
+
   clean(_cache: number, key: Uint8Array, epoch: number, seq: number): void {
     const entry = this.entries.get(keyText(key));
     if (entry === undefined || entry.record.epoch !== epoch || entry.record.seq !== seq) return;
@@ -41,9 +59,12 @@ export class SimulatedEntries implements CopyEntries {
     else entry.dirty = false;
   }
 
+  /** Who copies learns of unsure keys as well, and gets no entry of them. */
   scan(cursor: number, _countMax: number, visit: (record: ReplicatedRecord) => void): number {
+    const inBucket = (key: string): boolean => key.charCodeAt(key.length - 1) % BUCKETS === cursor;
+    for (const [key, record] of this.unsure) if (inBucket(key)) visit({ ...record, request: undefined });
     for (const [key, { record, expiresMs, dirty }] of this.entries) {
-      if (key.charCodeAt(key.length - 1) % BUCKETS !== cursor) continue;
+      if (!inBucket(key) || this.unsure.has(key)) continue;
       const ttlMs = expiresMs === Number.POSITIVE_INFINITY ? 0 : Math.max(1, expiresMs - this.process.monotonicMs());
       const flags = dirty ? record.flags : record.flags & ~EntryFlag.dirty;
       visit({ ...record, ttlMs, flags, request: undefined });
@@ -54,12 +75,22 @@ export class SimulatedEntries implements CopyEntries {
   clear(): void {
     this.entries.clear();
     this.deleted.clear();
+    this.unsure.clear();
+  }
+
+  /** The last record of the key that this copy knows of. */
+  last(key: string): ReplicatedRecord | undefined {
+    return this.unsure.get(key) ?? this.entries.get(key)?.record ?? this.deleted.get(key);
   }
 
   value(key: string): string | undefined {
     const value = this.entries.get(key)?.record.value;
     return value === undefined ? undefined : valueText(value);
   }
+}
+
+export function entriesOf(replicator: Replicator): SimulatedEntries {
+  return replicator.entries as SimulatedEntries;
 }
 
 export function keyText(key: Uint8Array): string {

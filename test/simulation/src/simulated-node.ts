@@ -1,15 +1,8 @@
 import { seededRandom } from '@larder/base';
-import {
-  type Envelope,
-  LAN_TIMERS,
-  Member,
-  type ReplicatedRecord,
-  type ViewDocument,
-  type ViewStore,
-} from '@larder/node/internal';
+import { type Envelope, LAN_TIMERS, Member, type ViewDocument, type ViewStore } from '@larder/node/internal';
 import { type Cluster, rememberedPlan } from './cluster.js';
-import { type Answer, entriesOf, OperationExecutor, type Request } from './operation-executor.js';
-import { keyText, SimulatedEntries } from './simulated-entries.js';
+import { type Answer, OperationExecutor, type Request } from './operation-executor.js';
+import { entriesOf, keyText, SimulatedEntries } from './simulated-entries.js';
 import { SimulatedProcess } from './simulated-process.js';
 
 /** A machine that runs one node at a time: started, killed, paused, started again with empty memory. */
@@ -96,15 +89,14 @@ export class SimulatedNode {
       },
       {
         send: (node, envelope) => this.#send(process, node, envelope),
-        createEntries: (partition) =>
-          new SimulatedEntries(process, (record) => this.#applied(process, partition, record)),
+        createEntries: () => new SimulatedEntries(process, random.next() < 0.2 ? random.next() * 600 : 0),
         viewInstalled: (view) => this.#viewInstalled(view),
         expelled: () => this.#expelled(process),
         refused: (from, error) => cluster.fail(`${this.name} refused ${from}: ${error.message}`),
       },
     );
     this.member = member;
-    this.executor = new OperationExecutor(member);
+    this.executor = new OperationExecutor(this, member, process);
     this.#expiryTimer = process.every(100, () => this.#expire());
     this.#flushTimer = process.every(150, () => this.#flushDirty(process));
   }
@@ -117,11 +109,6 @@ export class SimulatedNode {
   #turnEnded(): void {
     this.member?.flush();
     this.cluster.checkers.afterTurn(this);
-  }
-
-  #applied(process: SimulatedProcess, partition: number, record: ReplicatedRecord): void {
-    if (process !== this.process || this.member?.holdings.copies.get(partition)?.phase !== 'owner') return;
-    this.cluster.checkers.committed(partition, record);
   }
 
   #viewInstalled(view: ViewDocument): void {
@@ -142,16 +129,12 @@ export class SimulatedNode {
     const { cluster, member, executor } = this;
     if (member === undefined || executor === undefined) return;
     for (const partition of member.holdings.copies.keys()) {
-      const replicator = member.serving(partition);
-      if (replicator === undefined) continue;
-      for (const [key, entry] of entriesOf(replicator).entries) {
+      const replicator = member.owning(partition);
+      if (replicator === undefined || member.copyOf(partition)!.frozenMs !== undefined) continue;
+      for (const entry of entriesOf(replicator).entries.values()) {
         const evicted = cluster.options.evictions && cluster.random.next() < 0.002;
         if ((entry.expiresMs > this.process.monotonicMs() && !evicted) || entry.dirty) continue;
-        if (!replicator.hasRoom || replicator.latest(entry.record.cache, entry.record.key) !== undefined) continue;
-        const call = cluster.history.begin(key, { kind: 'remove' }, this.name, cluster.world.now);
-        executor.remove(replicator, entry.record, (answer) => {
-          if (answer.kind === 'done') call.returnedMs = cluster.world.now;
-        });
+        executor.remove(replicator, entry.record);
       }
     }
   }
@@ -164,7 +147,7 @@ export class SimulatedNode {
       const replicator = member.serving(partition);
       if (replicator === undefined) continue;
       for (const { record, dirty } of entriesOf(replicator).entries.values()) {
-        if (!dirty) continue;
+        if (!dirty || (member.rules.flushesCommitted && record.seq > replicator.committedSeq)) continue;
         cluster.database.write(keyText(record.key), record, (done) => {
           process.run(() => {
             if (done && member.serving(partition) === replicator) replicator.clean(record.cache, record.key, record);

@@ -152,6 +152,11 @@ export class Member implements HoldingsHost {
     return this.obstacle(partition) === undefined ? this.holdings.copies.get(partition)!.replicator : undefined;
   }
 
+  /** The partition, if the installed view gives it to this node, whether or not it may be served right now. */
+  owning(partition: number): Replicator | undefined {
+    return this.holdings.owner(partition);
+  }
+
   serves(partition: number): boolean {
     return this.obstacle(partition) === undefined;
   }

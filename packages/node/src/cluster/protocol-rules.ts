@@ -19,8 +19,10 @@ export const ALL_RULES = {
   commitAfterAcks: true,
   /** Leases count the larger of monotonic and wall time. */
   wallClockBound: true,
-  /** Reads see committed values only. */
+  /** A read waits until what it saw is committed. */
   committedReads: true,
+  /** A miss waits until the removals before it are committed. */
+  missesWait: true,
   /** A reply waits for every record that it observed. */
   repliesWait: true,
   /** Nobody serves who has not reached the view store for the view lease. */
@@ -45,6 +47,16 @@ export const ALL_RULES = {
   syncAttempts: true,
   /** Request ids and their results travel with a sync. */
   requestsInSync: true,
+  /** A copy is whole only with the records that were pending when its chunks were read. */
+  pendingInSync: true,
+  /** Before a statement of the origin the other copies forget the key. */
+  forgetFirst: true,
+  /** A partition is not handed over while a statement is under way. */
+  statementsHold: true,
+  /** Who takes over keeps no loads until no statement of the owner before can be alive. */
+  loadsWait: true,
+  /** Only what is committed is written behind. */
+  flushesCommitted: true,
   /** An owner stands still while it hands a partition over. */
   freezeForHandOff: true,
   /** A lost partition is counted, so that its clients can know. */

@@ -26,7 +26,7 @@ export function refusalOf(
 const REASONS: Readonly<Record<ServeObstacle, string>> = {
   'not-owner': 'it was given to another node a moment ago',
   'no-copy': 'it holds no copy of it',
-  waiting: 'it waits until the owner before can serve no more',
+  waiting: 'it waits until the owner before can serve no more, and until room is made for the entries',
   frozen: 'it is handing it over',
   'view-lease': 'it has not reached the view store for too long',
   'pair-lease': 'its successor has not confirmed its lease',

@@ -33,7 +33,7 @@ export function serveObstacle(partition: number, facts: ServeFacts): ServeObstac
   const copy = facts.copyOf(partition);
   if (copy === undefined || copy.phase !== 'owner') return 'no-copy';
   if (rules.copyIds && copy.id !== placement.ownerCopy) return 'no-copy';
-  if (time.clock.monotonicMs() < copy.waitUntilMs) return 'waiting';
+  if (time.clock.monotonicMs() < copy.waitUntilMs || !copy.entries.ready) return 'waiting';
   if (copy.frozenMs !== undefined) return 'frozen';
   if (rules.viewLease && time.held(facts.viewConfirmed) >= view.config.timers.viewLeaseMs) return 'view-lease';
   if (!rules.pairLease) return undefined;

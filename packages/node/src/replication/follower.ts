@@ -1,4 +1,5 @@
 import { assert } from '@larder/base';
+import type { ProtocolRules } from '../cluster/protocol-rules.js';
 import type { CopyEntries } from './copy-entries.js';
 import type { PeerMessage } from './messages.js';
 import type { PendingWindow } from './pending-window.js';
@@ -9,8 +10,9 @@ import type { LoggedRequest, RequestLog } from './request-log.js';
  * One copy that an owner feeds: its successor, or a learner on the way to become it. Live records and the chunks of a
  * snapshot leave in one stream, in this order: chunk 0, the records that were pending when the attempt began, and then
  * whatever comes up, further chunks among the live records. A chunk is read from live storage in one go and leaves out
- * keys with a pending write: those travel as records. So at its receiver each key ends with the latest state, whichever
- * way that came.
+ * entries that are not committed: those travel as records. So at its receiver each key ends with the latest state,
+ * whichever way that came. Until it has every record that was pending when a chunk was read, it may lack what is
+ * committed: a key that was left out, or one whose removal was not committed yet.
  */
 
 const BATCH_RECORDS_MAX = 256;
@@ -41,7 +43,7 @@ export interface FollowerHost {
   syncBytesLeft: number;
   /** A learner is complete, or the window has become empty: a rule may be waiting for that. */
   settled(): void;
-  readonly rules: { readonly syncAttempts: boolean; readonly requestsInSync: boolean };
+  readonly rules: Pick<ProtocolRules, 'syncAttempts' | 'requestsInSync' | 'pendingInSync'>;
 }
 
 interface Sync {
@@ -52,8 +54,8 @@ interface Sync {
   chunk: number;
   acknowledgedChunks: number;
   lastSent: boolean;
-  /** The last pending write of a key that was left out of a chunk. Until the copy has it, it may lack what is committed. */
-  leftOutSeq: number;
+  /** The last record that was pending when a chunk was read: the copy is whole when it has that too. */
+  pendingSeq: number;
   requests: LoggedRequest[];
 }
 
@@ -159,7 +161,7 @@ export class Follower {
   #completeSync(): void {
     const sync = this.#sync;
     if (sync === undefined || !sync.lastSent || sync.acknowledgedChunks < sync.chunk) return;
-    if (this.ackedSeq < sync.leftOutSeq) return;
+    if (this.of.host.rules.pendingInSync && this.ackedSeq < sync.pendingSeq) return;
     this.#sync = undefined;
     this.synced = true;
     this.of.host.settled();
@@ -179,7 +181,7 @@ export class Follower {
       chunk: 0,
       acknowledgedChunks: 0,
       lastSent: false,
-      leftOutSeq: 0,
+      pendingSeq: 0,
       requests,
     };
     this.#sync = sync;
@@ -205,15 +207,12 @@ export class Follower {
     let bytes = 0;
     if (!sync.scanned) {
       sync.cursor = of.entries.scan(sync.cursor, of.host.chunkEntries, (entry) => {
-        const pending = of.window.latest(entry.cache, entry.key);
-        if (pending !== undefined) {
-          sync.leftOutSeq = Math.max(sync.leftOutSeq, pending.record.seq);
-          return;
-        }
+        if (entry.seq > of.committedSeq) return;
         entries.push(entry);
         bytes += recordBytes(entry);
       });
       sync.scanned = sync.cursor === 0;
+      sync.pendingSeq = of.window.nextSeq - 1;
     }
     const requests = sync.requests.splice(0, CHUNK_REQUESTS_MAX);
     sync.lastSent = sync.scanned && sync.requests.length === 0;

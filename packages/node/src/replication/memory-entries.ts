@@ -1,9 +1,11 @@
+import { EntryFlag } from '@larder/loader';
 import type { CopyEntries } from './copy-entries.js';
 import type { ReplicatedRecord } from './record.js';
 
 /** Entries of a copy in a plain map, for tests. */
 export class MemoryEntries implements CopyEntries {
   readonly records = new Map<string, ReplicatedRecord>();
+  ready = true;
 
   apply(record: ReplicatedRecord): void {
     const key = Buffer.from(record.key).toString();
@@ -14,7 +16,9 @@ export class MemoryEntries implements CopyEntries {
   clean(_cache: number, key: Uint8Array, epoch: number, seq: number): void {
     const name = Buffer.from(key).toString();
     const record = this.records.get(name);
-    if (record?.epoch === epoch && record.seq === seq) this.records.set(name, { ...record, flags: record.flags & ~1 });
+    if (record?.epoch === epoch && record.seq === seq) {
+      this.records.set(name, { ...record, flags: record.flags & ~EntryFlag.dirty });
+    }
   }
 
   scan(cursor: number, countMax: number, visit: (record: ReplicatedRecord) => void): number {

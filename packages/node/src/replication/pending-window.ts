@@ -1,8 +1,8 @@
-import { type ReplicatedRecord, recordBytes, sameKey } from './record.js';
+import { type ReplicatedRecord, recordBytes } from './record.js';
 
 /**
- * The writes of a partition that are not committed yet, in order. It holds a few records at a time: those of one round
- * trip, so that looking through it beats keeping an index.
+ * The records of a partition that are not committed yet, in order, and who waits for each. It holds a few at a time:
+ * those of one round trip.
  */
 
 /** At the bound new writes are refused as BUSY. With a round trip of 1 ms it allows a million writes a second. */
@@ -15,11 +15,11 @@ export interface PendingBudget {
   bytes: number;
 }
 
-/** Who hears what became of a write or of a wait. One object serves many writes: `ticket` is its own number for this one. */
+/** Who hears what became of a record. One object serves many waits: `ticket` is its own number for this one. */
 export interface CommitSink {
   /** `copies` hold the record, the owner's included. */
-  committed(ticket: number, epoch: number, seq: number, copies: number): void;
-  /** The partition was lost meanwhile. Whether the write survives is not known. */
+  committed(ticket: number, copies: number): void;
+  /** The partition was lost meanwhile. Whether the record survives is not known. */
   lost(ticket: number): void;
 }
 
@@ -28,28 +28,37 @@ interface Waiter {
   readonly ticket: number;
 }
 
+/** Nearly always a record has one who waits for it, so only the second and later ones cost an array. */
 export class PendingWrite {
-  /** Those who read this record, or repeated its request, before it was committed. */
-  observers: Waiter[] | undefined;
+  #sink: CommitSink | undefined = undefined;
+  #ticket = 0;
+  #others: Waiter[] | undefined = undefined;
 
   constructor(
     readonly record: ReplicatedRecord,
     readonly assignedMs: number,
-    readonly sink: CommitSink | undefined,
-    readonly ticket: number,
   ) {}
 
+  observe(sink: CommitSink, ticket: number): void {
+    if (this.#sink === undefined) {
+      this.#sink = sink;
+      this.#ticket = ticket;
+      return;
+    }
+    this.#others ??= [];
+    this.#others.push({ sink, ticket });
+  }
+
   committed(copies: number): void {
-    const { epoch, seq } = this.record;
-    this.sink?.committed(this.ticket, epoch, seq, copies);
-    if (this.observers === undefined) return;
-    for (const { sink, ticket } of this.observers) sink.committed(ticket, epoch, seq, copies);
+    this.#sink?.committed(this.#ticket, copies);
+    if (this.#others === undefined) return;
+    for (const { sink, ticket } of this.#others) sink.committed(ticket, copies);
   }
 
   lost(): void {
-    this.sink?.lost(this.ticket);
-    if (this.observers === undefined) return;
-    for (const { sink, ticket } of this.observers) sink.lost(ticket);
+    this.#sink?.lost(this.#ticket);
+    if (this.#others === undefined) return;
+    for (const { sink, ticket } of this.#others) sink.lost(ticket);
   }
 }
 
@@ -98,15 +107,6 @@ export class PendingWindow {
     this.#length--;
     this.budget.bytes -= recordBytes(write.record);
     return write;
-  }
-
-  /** The last pending write of the key. */
-  latest(cache: number, key: Uint8Array): PendingWrite | undefined {
-    for (let seq = this.nextSeq - 1; seq >= this.#firstSeq; seq--) {
-      const write = this.at(seq)!;
-      if (write.record.cache === cache && sameKey(write.record.key, key)) return write;
-    }
-    return undefined;
   }
 
   #grow(): void {

@@ -8,7 +8,7 @@ export interface ReplicatedRecord {
   readonly seq: number;
   readonly cache: number;
   readonly key: Uint8Array;
-  /** Undefined: the entry is deleted. */
+  /** Undefined: the entry is deleted, or a tombstone or negative, or forgotten by followers (flag `unsure`). */
   readonly value: Uint8Array | undefined;
   /** Remaining life when the record leaves its sender; 0: it never expires. */
   readonly ttlMs: number;
@@ -27,12 +27,6 @@ export interface RequestId {
   readonly number: number;
   /** The client has got, or has given up, its answers to all requests below this number. */
   readonly settledBelow: number;
-}
-
-export function sameKey(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
-  return true;
 }
 
 /** What a record takes in a queue, more or less. */

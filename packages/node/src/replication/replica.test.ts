@@ -68,6 +68,19 @@ describe('replica', () => {
     expect(replica.complete).toBe(false);
   });
 
+  it('takes neither chunk nor record until what it had is gone', () => {
+    const { replica, entries } = newReplica();
+    replica.sync(chunk({ entries: [record(2, 'old')], last: true }), 0);
+    entries.ready = false;
+    const anew = chunk({ attempt: 2, baseSeq: 9, entries: [record(8, 'new')] });
+    expect(replica.sync(anew, 0)).toBeUndefined();
+    expect(replica.replicate(replicate(record(10, 'live')), 0)).toBeUndefined();
+    expect(entries.records.size).toBe(0);
+    entries.ready = true;
+    expect(replica.sync(anew, 0)?.chunk).toBe(0);
+    expect(replica.replicate(replicate(record(10, 'live')), 0)?.seq).toBe(10);
+  });
+
   it('is complete with the last chunk, but not if one is missing', () => {
     const { replica } = newReplica();
     replica.sync(chunk({}), 0);

@@ -41,10 +41,11 @@ export class Replica {
     if (message.attempt < this.attempt) return undefined;
     if (message.attempt > this.attempt) {
       if (message.chunk !== 0) return undefined;
-      this.#begin(message);
+      this.#begin(message.attempt);
     }
-    if (message.chunk > this.#nextChunk) return undefined;
+    if (!this.entries.ready || message.chunk > this.#nextChunk) return undefined;
     if (message.chunk === this.#nextChunk) {
+      if (message.chunk === 0) this.appliedSeq = message.baseSeq;
       for (const entry of message.entries) this.entries.apply(entry);
       for (const request of message.requests) this.requests.put(request, nowMs);
       this.#nextChunk++;
@@ -70,12 +71,13 @@ export class Replica {
     this.entries.clean(message.cache, message.key, message.version.epoch, message.version.seq);
   }
 
-  #begin(message: SyncChunk): void {
+  /** What it had goes, which may take a while: until then no chunk is taken, and the sender sends again. */
+  #begin(attempt: number): void {
     this.entries.clear();
     this.requests.clear();
-    this.attempt = message.attempt;
+    this.attempt = attempt;
     this.#nextChunk = 0;
     this.complete = false;
-    this.appliedSeq = message.baseSeq;
+    this.appliedSeq = undefined;
   }
 }

@@ -1,4 +1,5 @@
 import { ManualClock } from '@larder/base';
+import { EntryFlag } from '@larder/loader';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ALL_RULES } from '../cluster/protocol-rules.js';
 import { MemoryEntries } from './memory-entries.js';
@@ -12,8 +13,8 @@ import { RequestLog } from './request-log.js';
 /** Tells what became of each ticket. */
 class Sink implements CommitSink {
   readonly told: string[] = [];
-  committed(ticket: number, epoch: number, seq: number, copies: number): void {
-    this.told.push(`${ticket}: ${epoch}.${seq} on ${copies}`);
+  committed(ticket: number, copies: number): void {
+    this.told.push(`${ticket} on ${copies}`);
   }
   lost(ticket: number): void {
     this.told.push(`${ticket}: lost`);
@@ -32,10 +33,14 @@ describe('replicator', () => {
   let replicator: Replicator;
   let sink: Sink;
 
-  const write = (key: string, value: string | undefined, ticket = 0, request?: RequestId): number => {
+  const write = (key: string, value: string | undefined, ticket = 0, request?: RequestId, flags = 0): number => {
     const bytes = value === undefined ? undefined : Buffer.from(value);
-    const change = { cache: 1, key: Buffer.from(key), value: bytes, ttlMs: 0, flags: 0, request, result: 1 };
-    return replicator.submit(change, sink, ticket);
+    const { epoch, nextSeq: seq } = replicator;
+    const record = { epoch, seq, cache: 1, key: Buffer.from(key), value: bytes, ttlMs: 0, flags, request, result: 1 };
+    if ((flags & EntryFlag.unsure) === 0) entries.apply(record);
+    replicator.submit(record);
+    replicator.observe(seq, sink, ticket);
+    return seq;
   };
   const sentTo = (node: string): PeerMessage[] => {
     replicator.flush();
@@ -86,7 +91,7 @@ describe('replicator', () => {
 
   it('commits at once where one copy is enough', () => {
     expect(write('k', 'v', 1)).toBe(11);
-    expect(sink.told).toEqual(['1: 5.11 on 1']);
+    expect(sink.told).toEqual(['1 on 1']);
     expect(entries.text('k')).toBe('v');
   });
 
@@ -96,33 +101,33 @@ describe('replicator', () => {
     expect(sink.told).toEqual([]);
     serves = true;
     replicator.tick(400, 700);
-    expect(sink.told).toEqual(['1: 5.11 on 1']);
+    expect(sink.told).toEqual(['1 on 1']);
   });
 
-  it('commits in order, when the successor has acknowledged, and shows nothing before', () => {
+  it('commits in order, when the successor has acknowledged, and tells nobody before', () => {
     replicator.configure(5, B, undefined, []);
     write('k', 'one', 1);
     write('k', 'two', 2);
     expect(seqsSentTo('b')).toEqual([11, 12]);
-    expect(entries.text('k')).toBeUndefined();
+    expect(sink.told).toEqual([]);
     replicator.acknowledged(B.copy, -1, 11);
-    expect(entries.text('k')).toBe('one');
+    expect(replicator.committedSeq).toBe(11);
     replicator.acknowledged(B.copy, -1, 12);
-    expect(entries.text('k')).toBe('two');
-    expect(sink.told).toEqual(['1: 5.11 on 2', '2: 5.12 on 2']);
+    expect(replicator.committedSeq).toBe(12);
+    expect(sink.told).toEqual(['1 on 2', '2 on 2']);
   });
 
   it('does not make writes wait for a learner that is being filled, but sends them to it first', () => {
     replicator.configure(5, undefined, C, []);
     write('a', 'a1', 1);
     replicator.tick(400, 700);
-    expect(sink.told).toEqual(['1: 5.11 on 1']);
+    expect(sink.told).toEqual(['1 on 1']);
     replicator.flush();
     write('a', 'a2', 2);
     replicator.tick(400, 700);
-    expect(sink.told).toEqual(['1: 5.11 on 1']);
+    expect(sink.told).toEqual(['1 on 1']);
     replicator.flush();
-    expect(sink.told).toEqual(['1: 5.11 on 1', '2: 5.12 on 1']);
+    expect(sink.told).toEqual(['1 on 1', '2 on 1']);
     expect(seqsSentTo('c')).toEqual([12]);
   });
 
@@ -144,7 +149,7 @@ describe('replicator', () => {
     replicator.tick(400, 700);
     expect(sink.told).toEqual([]);
     replicator.acknowledged(C.copy, attempt, 11);
-    expect(sink.told).toEqual(['1: 5.11 on 3']);
+    expect(sink.told).toEqual(['1 on 3']);
   });
 
   it('takes no write on one copy where two are wanted', () => {
@@ -258,7 +263,7 @@ describe('replicator', () => {
     expect(sink.told).toEqual([]);
     clock.advance(701);
     replicator.tick(400, 700);
-    expect(sink.told).toEqual(['1: 5.11 on 1']);
+    expect(sink.told).toEqual(['1 on 1']);
   });
 
   it('knows a request again, and tells its result when that is committed', () => {
@@ -270,7 +275,7 @@ describe('replicator', () => {
     if (logged !== undefined && logged !== 'settled') replicator.observeRequest(logged, sink, 2);
     expect(sink.told).toEqual([]);
     replicator.acknowledged(B.copy, -1, 11);
-    expect(sink.told).toEqual(['1: 5.11 on 2', '2: 5.11 on 2']);
+    expect(sink.told).toEqual(['1 on 2', '2 on 2']);
   });
 
   it('remembers a request that was answered without a write', () => {
@@ -297,38 +302,83 @@ describe('replicator', () => {
   it('says of every pending write, and to all who wait for it, that it was lost', () => {
     replicator.configure(5, B, undefined, []);
     write('k', 'v', 1);
-    replicator.observe(replicator.latest(1, Buffer.from('k'))!, sink, 2);
+    replicator.observe(11, sink, 2);
+    replicator.observe(11, sink, 3);
     replicator.close();
-    expect(sink.told).toEqual(['1: lost', '2: lost']);
+    replicator.observe(11, sink, 4);
+    expect(sink.told).toEqual(['1: lost', '2: lost', '3: lost', '4: lost']);
     expect(host.pendingBudget.bytes).toBe(0);
   });
 
   it('lets a sink write while it is told of a commit', () => {
     const again: CommitSink = {
-      committed: (_ticket, _epoch, seq) => {
-        if (seq < 14)
-          replicator.submit(
-            {
-              cache: 1,
-              key: Buffer.from('k'),
-              value: Buffer.from(`${seq}`),
-              ttlMs: 0,
-              flags: 0,
-              request: undefined,
-              result: 0,
-            },
-            again,
-            0,
-          );
+      committed: (ticket) => {
+        if (ticket === 14) return;
+        const seq = write('k', `${ticket}`);
+        replicator.observe(seq, again, seq);
       },
       lost: () => {},
     };
-    replicator.submit(
-      { cache: 1, key: Buffer.from('k'), value: Buffer.from('x'), ttlMs: 0, flags: 0, request: undefined, result: 0 },
-      again,
-      0,
-    );
+    replicator.observe(write('k', 'x'), again, 11);
     expect(replicator.committedSeq).toBe(14);
     expect(entries.text('k')).toBe('13');
+  });
+
+  it('tells who observes what is committed at once, and who finds nothing what to wait for', () => {
+    replicator.configure(5, B, undefined, []);
+    expect(replicator.lastRemovalSeq).toBe(10);
+    replicator.observe(10, sink, 1);
+    expect(sink.told).toEqual(['1 on 2']);
+    write('a', 'a1');
+    expect(replicator.lastRemovalSeq).toBe(10);
+    write('a', undefined);
+    expect(replicator.lastRemovalSeq).toBe(12);
+    replicator.observe(12, sink, 2);
+    replicator.acknowledged(B.copy, -1, 11);
+    expect(sink.told).toEqual(['1 on 2', '0 on 2']);
+    replicator.acknowledged(B.copy, -1, 12);
+    expect(sink.told).toEqual(['1 on 2', '0 on 2', '0 on 2', '2 on 2']);
+  });
+
+  it('does not count what only followers forget as a removal', () => {
+    write('a', 'a1');
+    write('a', undefined, 0, undefined, EntryFlag.unsure);
+    expect(replicator.lastRemovalSeq).toBe(10);
+  });
+
+  it('takes no record of another version than the next', () => {
+    const { epoch, nextSeq } = replicator;
+    const record = {
+      cache: 1,
+      key: Buffer.from('k'),
+      value: undefined,
+      ttlMs: 0,
+      flags: 0,
+      request: undefined,
+      result: 0,
+    };
+    expect(() => replicator.submit({ ...record, epoch, seq: nextSeq + 1 })).toThrow('another version');
+    expect(() => replicator.submit({ ...record, epoch: epoch + 1, seq: nextSeq })).toThrow('another version');
+  });
+
+  it('takes removals beyond the bound of pending writes', () => {
+    replicator.configure(5, B, undefined, []);
+    for (let count = 0; count < PENDING_RECORDS_MAX; count++) write('k', 'v');
+    expect(replicator.hasRoom).toBe(false);
+    for (let count = 0; count < 100; count++) write(`${count}`, undefined);
+    replicator.acknowledged(B.copy, -1, 10 + PENDING_RECORDS_MAX + 100);
+    expect(replicator.idle).toBe(true);
+  });
+
+  it('is not idle while something is pending, or holds it', () => {
+    replicator.configure(5, B, undefined, []);
+    expect(replicator.idle).toBe(true);
+    replicator.hold();
+    write('k', 'v');
+    replicator.acknowledged(B.copy, -1, 11);
+    expect(replicator.idle).toBe(false);
+    replicator.release();
+    expect(replicator.idle).toBe(true);
+    expect(() => replicator.release()).toThrow('nothing held');
   });
 });

@@ -1,47 +1,50 @@
 import { assert } from '@larder/base';
+import { EntryFlag } from '@larder/loader';
 import type { ProtocolRules } from '../cluster/protocol-rules.js';
 import type { CopyEntries } from './copy-entries.js';
 import { type FollowedPartition, Follower, type FollowerHost } from './follower.js';
 import { type CommitSink, type PendingBudget, PendingWindow, PendingWrite } from './pending-window.js';
-import type { RequestId } from './record.js';
+import type { ReplicatedRecord, RequestId } from './record.js';
 import { type LoggedRequest, REQUESTS_OF_NODE_MAX, type RequestLog } from './request-log.js';
 
 /**
- * The owner's side of one partition: gives each write its number, holds it as pending, sends it to the ack set, and
- * commits in order when all of the ack set have it.
+ * The owner's side of one partition: sends each record to the ack set, and commits in order when all of the ack set
+ * have it. The owner's own entries are changed first, in the turn in which the record is submitted; what waits for the
+ * commit is every *answer*, those of readers included, so that nobody hears of what may still be lost.
  *
  * The ack set is the successor, a learner that has its snapshot, and the successors of compare-and-sets whose outcome is
- * open. If it is empty a write commits at once, provided that one copy is enough and the serve rule still holds.
+ * open. If it is empty a record commits at once, provided that one copy is enough and the serve rule still holds.
  *
- * How the loader uses it (one turn, nothing is awaited in between):
+ * How an owner uses it (one turn, nothing is awaited in between):
  *
- *   const partition = member.serving(key.partition)          undefined: answer with member.refusal(key.partition)
- *   GET       storage.find                                   storage holds committed values only, so a hit or a miss is
- *                                                            answered at once
- *   SET       partition.submit(change, sink, ticket)         sink.committed(ticket, epoch, seq, copies) when it may be
- *                                                            answered, possibly before submit returns
- *   compare   partition.latest(cache, key) ?? storage.find   the state that the next write will meet; to answer without
- *                                                            a write of one's own: partition.observe(write, sink, ticket)
- *   retry     partition.applied(request)                     was it applied before? Then its result is there, and
+ *   const partition = member.serving(key.partition)     undefined: answer with member.refusal(key.partition)
+ *   SET       write the entry under the version (partition.epoch, partition.nextSeq), and submit a record of that version;
+ *             partition.observe(seq, sink, ticket) tells the sink when it may be answered, maybe at once
+ *   GET hit   entry seq <= partition.committedSeq: answer. Else copy the value and observe the entry's seq
+ *   GET miss  partition.lastRemovalSeq <= partition.committedSeq: answer. Else observe lastRemovalSeq
+ *   other     a compare-and-set that fails, a delete of what is not there: as the GET that it is
+ *   retry     partition.applied(request)                was it applied before? Then its result is there, and
  *             partition.observeRequest(logged, sink, ticket) says when it may be told again
+ *   eviction  the entry goes, and a record without value and request is submitted, also while `hasRoom` is false. While
+ *   expiry    the partition stands still to be handed over nothing may be evicted: see MemberHost.ownerChanged
  *
- * A sink serves many writes and tells them apart by its own ticket numbers, say slots of deferred replies: a write costs
- * a record and a PendingWrite, no closure and no promise. EntryMemory.put and remove become submit with the Reply's slot
- * as ticket; their boolean answers come from latest() and storage before the write. A put must be known to fit before it
- * is submitted: after the successor has it, it cannot be refused any more.
+ * A statement of the origin (write-through, write-around) that changes a row under an entry:
+ *
+ *   1. partition.hold(); a record *forget* (no value, flag `unsure`, with the request id and a result that says "begun")
+ *      makes followers drop the key, while the owner keeps its entry and marks it unsure. So a new owner finds nothing.
+ *   2. once that is committed, and if the partition is still served, the statement starts.
+ *   3. the value is put, as a normal record with the request id and its result; or the old state is, if the origin
+ *      refused; or the entry is removed, if the outcome is unknown. Then partition.release(). This goes by
+ *      member.owning(partition), not by the serve rule: a partition that stands still waits for what holds it.
+ *
+ * Loads of a key whose statement is under way are answered and not kept; so are all loads of a partition that was taken
+ * over from an owner that died, until no statement of that owner can be alive.
+ *
+ * A sink serves many waits and tells them apart by its own ticket numbers, say slots of deferred replies: a write costs
+ * its record and a PendingWrite, no closure and no promise.
  *
  * It does not decide who leads, when a lease ends or who is dropped: the rules do that, and call configure().
  */
-
-export interface Change {
-  readonly cache: number;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | undefined;
-  readonly ttlMs: number;
-  readonly flags: number;
-  readonly request: RequestId | undefined;
-  readonly result: number;
-}
 
 export interface ReplicatorHost extends FollowerHost {
   readonly rules: ProtocolRules;
@@ -60,8 +63,12 @@ export interface FollowerPlace {
 
 export class Replicator implements FollowedPartition {
   readonly window: PendingWindow;
+  /** Everything up to here is on all of the ack set. */
   committedSeq: number;
+  /** The last record that took an entry away; who finds nothing has seen no later one. */
+  lastRemovalSeq: number;
   followers: Follower[] = [];
+  #holds = 0;
   #flushWanted = false;
   #committing = false;
   #closed = false;
@@ -75,6 +82,7 @@ export class Replicator implements FollowedPartition {
     readonly host: ReplicatorHost,
   ) {
     this.committedSeq = committedSeq;
+    this.lastRemovalSeq = committedSeq;
     this.window = new PendingWindow(committedSeq, host.pendingBudget);
   }
 
@@ -90,31 +98,61 @@ export class Replicator implements FollowedPartition {
     return copies;
   }
 
-  /** Makes the change the partition's next write. Returns its seq. */
-  submit(change: Change, sink: CommitSink | undefined, ticket: number): number {
-    assert(!this.#closed, 'a write to a partition that was given up');
+  /** The seq of the next record. */
+  get nextSeq(): number {
+    return this.window.nextSeq;
+  }
+
+  /** Whether it can be handed over: nothing is pending, and nothing holds it. */
+  get idle(): boolean {
+    return this.window.length === 0 && this.#holds === 0;
+  }
+
+  /**
+   * Makes the record the partition's next; its state is in the entries already, under the record's version, which must
+   * be (epoch, nextSeq). Key and value belong to the replicator from then on. Returns the seq.
+   *
+   * A write is submitted only if `hasRoom`. Removals by the owner are submitted always, since what is gone cannot be
+   * brought back; as each takes an entry, there are never more of them pending than entries that the partition had.
+   */
+  submit(record: ReplicatedRecord): number {
     const { window, host } = this;
-    const { cache, key, value, ttlMs, flags, request, result } = change;
-    const seq = window.nextSeq;
-    const record = { epoch: this.epoch, seq, cache, key, value, ttlMs, flags, request, result };
+    const { seq } = record;
+    assert(!this.#closed, 'a write to a partition that was given up');
+    assert(seq === window.nextSeq && record.epoch === this.epoch, 'a record of another version than the next');
     const nowMs = host.nowMs();
-    window.push(new PendingWrite(record, nowMs, sink, ticket));
+    window.push(new PendingWrite(record, nowMs));
+    if (record.value === undefined && (record.flags & EntryFlag.unsure) === 0) this.lastRemovalSeq = seq;
     this.requests.add(record, nowMs);
-    if (!host.rules.committedReads) this.entries.apply(record);
     this.#wantFlush();
     if (this.followers.length === 0 || !host.rules.commitAfterAcks) this.commit();
     return seq;
   }
 
-  /** The pending write that decides what the next write to this key will meet, if there is one. */
-  latest(cache: number, key: Uint8Array): PendingWrite | undefined {
-    return this.window.latest(cache, key);
+  /** The sink hears once everything up to this seq is committed: at once, before this returns, if it is. */
+  observe(seq: number, sink: CommitSink, ticket: number): void {
+    if (seq <= this.committedSeq) {
+      sink.committed(ticket, this.copies);
+      return;
+    }
+    const pending = this.window.at(seq);
+    if (pending === undefined) {
+      assert(this.#closed, 'a wait for a record that was never made');
+      sink.lost(ticket);
+    } else {
+      pending.observe(sink, ticket);
+    }
   }
 
-  /** The sink hears when the write that was looked at is committed. */
-  observe(write: PendingWrite, sink: CommitSink, ticket: number): void {
-    write.observers ??= [];
-    write.observers.push({ sink, ticket });
+  /** Something is under way that must end on this owner: the partition is not handed over until it is released. */
+  hold(): void {
+    this.#holds++;
+  }
+
+  release(): void {
+    assert(this.#holds > 0, 'a partition was released that nothing held');
+    this.#holds--;
+    if (this.#holds === 0 && !this.#closed) this.host.settled();
   }
 
   /** The request as it was applied before. 'settled': its client waits no more, and it must not be applied. */
@@ -131,9 +169,7 @@ export class Replicator implements FollowedPartition {
 
   /** The sink hears when the request that was applied before is committed, maybe at once. */
   observeRequest(logged: LoggedRequest, sink: CommitSink, ticket: number): void {
-    const pending = this.window.at(logged.seq);
-    if (pending !== undefined) this.observe(pending, sink, ticket);
-    else sink.committed(ticket, logged.epoch, logged.seq, this.copies);
+    this.observe(logged.seq, sink, ticket);
   }
 
   /** The database has this version; followers are told. */
@@ -223,19 +259,18 @@ export class Replicator implements FollowedPartition {
   commit(): void {
     if (this.#committing || this.#closed) return;
     this.#committing = true;
-    const { window, entries, host } = this;
+    const { window, host } = this;
     const hadPending = window.length > 0;
     while (window.length > 0 && this.committedSeq < this.#committableSeq()) {
       const write = window.shift();
       this.committedSeq = write.record.seq;
-      if (host.rules.committedReads) entries.apply(write.record);
       write.committed(this.copies);
     }
     this.#committing = false;
     if (hadPending && window.length === 0) host.settled();
   }
 
-  /** The partition is not this node's any more: nobody knows what will become of the pending writes. */
+  /** The partition is not this node's any more: nobody knows what will become of the pending records. */
   close(): void {
     this.#closed = true;
     this.followers = [];

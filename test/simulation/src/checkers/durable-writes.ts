@@ -31,7 +31,9 @@ export class DurableWrites {
       this.#last[partition]!.clear();
       this.#lostBelowEpoch[partition] = epoch;
       this.cluster.world.fault('lost', () => `partition ${partition}`);
-      for (const { name } of this.cluster.keys[partition]!) {
+      for (const { name, strategy } of this.cluster.keys[partition]!) {
+        // What the database has is never lost.
+        if (strategy === 'through') continue;
         this.cluster.history.begin(name, { kind: 'lose' }, 'view', this.cluster.world.now);
       }
     });
@@ -55,11 +57,12 @@ export class DurableWrites {
   #checkCopy(partition: number, node: string, id: number): void {
     const copy = this.cluster.nodes.get(node)?.member?.holdings.copies.get(partition);
     if (copy === undefined || copy.id !== id) return;
-    const { entries, deleted } = copy.entries as SimulatedEntries;
+    const entries = copy.entries as SimulatedEntries;
+    const committedSeq = copy.replicator?.committedSeq ?? 0;
     for (const [key, last] of this.#last[partition]!) {
-      const held = entries.get(key)?.record ?? deleted.get(key);
+      const held = entries.last(key);
       // A successor that took over has made its own what was pending at the owner before.
-      if (held !== undefined && copy.phase === 'owner') this.committed(partition, held);
+      if (held !== undefined && held.seq <= committedSeq) this.committed(partition, held);
       if (held === undefined ? last.value === undefined : !isNewer(last, held)) continue;
       this.cluster.fail(
         `${node} lacks ${key} of version ${last.epoch}.${last.seq}; it has ${held === undefined ? 'nothing' : `${held.epoch}.${held.seq}`}`,

@@ -10,7 +10,7 @@ export function checkReplicas(cluster: Cluster): void {
     const followed = entriesAt(cluster, successor, partition);
     const replicator = cluster.nodes.get(owner)!.member!.holdings.owner(partition);
     // It may be on its way to another owner, or the end of a life may be on its way to the successor.
-    if (replicator === undefined || replicator.window.length > 0) return;
+    if (replicator === undefined || !replicator.idle) return;
     for (const { name } of cluster.keys[partition]!) {
       const [ours, theirs] = [textOf(owned.get(name)), textOf(followed?.get(name))];
       if (ours !== theirs) cluster.fail(`${owner} has ${name} = ${ours}, its successor ${successor} has ${theirs}`);
@@ -18,14 +18,15 @@ export function checkReplicas(cluster: Cluster): void {
   });
 }
 
-/** Invariant 8, as far as write-behind goes: the database has what was acknowledged last. */
+/** Invariant 8: the database has what was acknowledged last, and no cache is older than its row. */
 export function checkDatabase(cluster: Cluster): void {
   cluster.keys.forEach((keys, partition) => {
     const owned = entriesAt(cluster, cluster.chosen!.partitions[partition]!.owner, partition);
-    for (const { name, writeBehind } of keys) {
+    for (const { name, strategy } of keys) {
+      if (strategy === 'through') checkCached(cluster, name, owned?.get(name));
       const last = cluster.checkers.durable.lastOf(partition).get(name);
       const entry = owned?.get(name);
-      if (!writeBehind || last === undefined || (entry === undefined && last.request === undefined)) continue;
+      if (strategy !== 'behind' || last === undefined || (entry === undefined && last.request === undefined)) continue;
       checkRow(cluster, name, last, entry);
     }
   });
@@ -37,6 +38,13 @@ function checkRow(cluster: Cluster, name: string, last: ReplicatedRecord, entry:
   const wanted = last.value === undefined ? undefined : valueText(last.value);
   if (entry?.dirty) cluster.fail(`${name} was not flushed`);
   if (stored !== wanted) cluster.fail(`the database has ${name} = ${stored}; acknowledged last was ${wanted}`);
+}
+
+function checkCached(cluster: Cluster, name: string, entry: SimulatedEntry | undefined): void {
+  const row = cluster.database.rows.get(name)?.value;
+  const [cached, stored] = [textOf(entry), row === undefined ? undefined : valueText(row)];
+  if (cached !== undefined && cached !== stored)
+    cluster.fail(`the cache has ${name} = ${cached}; its row is ${stored}`);
 }
 
 function entriesAt(cluster: Cluster, node: string, partition: number): ReadonlyMap<string, SimulatedEntry> | undefined {

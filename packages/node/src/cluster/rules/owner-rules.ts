@@ -62,7 +62,8 @@ function handOver(context: RuleContext, copy: HeldCopy): boolean {
     return false;
   }
   if (rules.freezeForHandOff) copy.frozenMs ??= nowMs;
-  if (copy.replicator!.window.length === 0) {
+  const { idle, window } = copy.replicator!;
+  if (rules.statementsHold ? idle : window.length === 0) {
     draft.swap(copy.partition);
   } else if (nowMs - (copy.frozenMs ?? nowMs) > timers.dropMs && !context.isOpen(copy.partition)) {
     copy.frozenMs = undefined;

@@ -17,6 +17,8 @@ interface CopyFacts {
   readonly pending?: number;
   readonly unackedSinceMs?: number;
   readonly caughtUp?: boolean;
+  /** A statement is under way. */
+  readonly busy?: boolean;
 }
 
 const NOW_MS = 100_000;
@@ -34,8 +36,15 @@ function contextOf(
     pending = 0,
     unackedSinceMs = Number.POSITIVE_INFINITY,
     caughtUp = false,
+    busy = false,
   } = copy;
-  const replicator = { window: { length: pending }, oldestUnackedMs: () => unackedSinceMs, caughtUp: () => caughtUp };
+  const window = { length: pending };
+  const replicator = {
+    window,
+    idle: pending === 0 && !busy,
+    oldestUnackedMs: () => unackedSinceMs,
+    caughtUp: () => caughtUp,
+  };
   const held = { partition: 0, id, phase, waitUntilMs, handOverAfterMs: 0, replicator } as unknown as HeldCopy;
   return {
     self: sampleMember('a'),
@@ -97,11 +106,13 @@ describe('rules of an owner', () => {
     expect(after(applyOwnerRules, fine).successor).toBe('b');
   });
 
-  it('R4: hands over to the planned owner, and stands still until nothing is pending', () => {
+  it('R4: hands over to the planned owner, and stands still until nothing is pending or under way', () => {
     const plan = [{ owner: 'b', successor: 'c' }];
     const busy = contextOf(withB, { phase: 'owner', pending: 1 }, { plan });
     expect(after(applyOwnerRules, busy).owner).toBe('a');
     expect(busy.copies.get(0)!.frozenMs).toBe(NOW_MS);
+    const held = contextOf(withB, { phase: 'owner', busy: true }, { plan });
+    expect(after(applyOwnerRules, held).owner).toBe('a');
     const quiet = contextOf(withB, { phase: 'owner' }, { plan });
     expect(after(applyOwnerRules, quiet)).toMatchObject({
       owner: 'b',
