@@ -15,11 +15,7 @@ const LAYERS = {
 
 /** Where in those folders, and nowhere else, a third-party package may be imported. Tests may import what they need. */
 const CONFINED = {
-  '@grpc/grpc-js': [
-    'packages/node/src/server/',
-    'packages/node/src/replication/link',
-    'packages/client/src/connection/',
-  ],
+  '@grpc/grpc-js': ['packages/node/src/server/', 'packages/node/src/link/', 'packages/client/src/connection/'],
   '@grpc/proto-loader': ['proto/src/service.ts'],
   pg: ['packages/loader/src/origins/postgres/', 'test/kit/'],
   hashring: ['proto/src/ring.ts'],

@@ -1,0 +1,86 @@
+import { unreachable } from '@larder/base';
+import { PeerMessageFields, PeerMessageKind, type PeerRecord, type PeerRequest } from '@larder/proto';
+import type { Clean, PeerMessage } from '../replication/messages.js';
+
+/** A message as peer.proto has it: the fields in one object that serves for all, records and requests as they are. */
+export class MessageEncoding {
+  readonly fields = new PeerMessageFields();
+  records: readonly PeerRecord[] | undefined;
+  requests: readonly PeerRequest[] | undefined;
+
+  of(message: PeerMessage): void {
+    const { fields } = this;
+    this.records = undefined;
+    this.requests = undefined;
+    fields.clear(KINDS[message.kind]);
+    switch (message.kind) {
+      case 'heartbeat':
+      case 'grant':
+        fields.monotonicMs = message.monotonicMs;
+        fields.wallMs = message.wallMs;
+        return;
+      case 'replicate':
+        this.#place(message);
+        this.records = message.records;
+        return;
+      case 'acknowledge':
+      case 'sync-acknowledge':
+        if (message.kind === 'sync-acknowledge') fields.chunk = message.chunk;
+        fields.partition = message.partition;
+        fields.copy = message.copy;
+        fields.attempt = message.attempt;
+        fields.seq = message.seq;
+        return;
+      case 'sync':
+        this.#place(message);
+        fields.attempt = message.attempt;
+        fields.chunk = message.chunk;
+        fields.last = message.last;
+        fields.seq = message.baseSeq;
+        this.records = message.entries;
+        this.requests = message.requests;
+        return;
+      case 'view':
+        fields.document = message.document;
+        return;
+      case 'clean':
+        this.#place(message);
+        this.records = [cleaned(message)];
+        return;
+      case 'probe':
+      case 'probed':
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  #place(message: { readonly partition: number; readonly epoch: number; readonly copy: number }): void {
+    this.fields.partition = message.partition;
+    this.fields.epoch = message.epoch;
+    this.fields.copy = message.copy;
+  }
+}
+
+const KINDS: Readonly<Record<PeerMessage['kind'], number>> = {
+  heartbeat: PeerMessageKind.heartbeat,
+  grant: PeerMessageKind.grant,
+  replicate: PeerMessageKind.replicate,
+  acknowledge: PeerMessageKind.acknowledge,
+  sync: PeerMessageKind.sync,
+  'sync-acknowledge': PeerMessageKind.syncAcknowledge,
+  view: PeerMessageKind.view,
+  clean: PeerMessageKind.clean,
+  probe: PeerMessageKind.probe,
+  probed: PeerMessageKind.probed,
+};
+
+/** Short messages that may overtake what is long: they say what is so, whatever else is on its way. */
+export function isUrgent(message: PeerMessage): boolean {
+  const { kind } = message;
+  return kind !== 'replicate' && kind !== 'sync' && kind !== 'view' && kind !== 'clean';
+}
+
+function cleaned({ cache, key, version: { epoch, seq } }: Clean): PeerRecord {
+  return { epoch, seq, cache, key, value: undefined, ttlMs: 0, flags: 0, request: undefined, result: 0 };
+}
