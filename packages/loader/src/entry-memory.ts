@@ -36,6 +36,18 @@ export interface RequestId {
   readonly settledBelow: number;
 }
 
+/** What is kept with a request, to be told again. */
+export const RequestResult = {
+  /** There was no entry. */
+  notFound: 0,
+  done: 1,
+  /** The origin is being written, or whether it was is not known. */
+  begun: -1,
+  /** The origin has refused it; it may be tried again. */
+  refused: -2,
+} as const;
+export type RequestResult = (typeof RequestResult)[keyof typeof RequestResult];
+
 /** Who waits until a key is held back; see `holdBack`. */
 export interface HoldSink {
   /** Called only if `isHeld` was not true at once. */
@@ -87,8 +99,8 @@ export interface EntryMemory {
   readonly putSeq: number;
   /** Whose write the next `put` or `remove` is; none for what no client asked for. */
   request: RequestId | undefined;
-  /** What its caller is told: 1, or 0 for "there was none". Kept with the request; 1 again after each `put` or `remove`. */
-  result: number;
+  /** What is kept with it; `done` again after each `put` or `remove`. */
+  result: RequestResult;
 
   /** Removes the entry, for `request`. False if there was none. */
   remove(key: KeySlice): boolean;
@@ -100,10 +112,10 @@ export interface EntryMemory {
   isCommitted(ref: EntryRef, partition: number): boolean;
 
   /**
-   * Before a write to the origin whose value follows later: the other copies forget the key, so that whoever takes over
+   * Before a write to the origin, for `request`, whose value follows later: the other copies forget the key, so that whoever takes over
    * meanwhile asks the origin, and the partition is not handed over before the hold is released.
    */
   holdBack(key: KeySlice, sink: HoldSink): Hold;
-  /** The origin refused the write: the other copies get the entry again, if there is one. */
+  /** The origin refused the write for `request`: the other copies get the entry again, if there is one. */
   restore(key: KeySlice): void;
 }

@@ -14,6 +14,7 @@ export {
   type HoldSink,
   PutResult,
   type RequestId,
+  RequestResult,
 } from './entry-memory.js';
 export { isHidden } from './is-hidden.js';
 export { Loader, type LoaderOptions } from './loader.js';

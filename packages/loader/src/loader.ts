@@ -1,7 +1,7 @@
 import { assert, type Clock, type Random } from '@larder/base';
 import type { KeySlice } from '@larder/proto';
 import { EntryLife } from './entry-life.js';
-import type { EntryMemory, EntryRef } from './entry-memory.js';
+import type { EntryMemory, EntryRef, RequestId } from './entry-memory.js';
 import { isHidden } from './is-hidden.js';
 import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
 import type { Origin } from './origins/origin.js';
@@ -110,6 +110,11 @@ export class Loader {
       this.#memory.expire(key, this.#life.lifeMs(ttlMs));
     }
     reply.found(found);
+  }
+
+  /** A write that came before and is under way to the origin gets the same answer again. False: there is none. */
+  join(request: RequestId, reply: Reply): boolean {
+    return this.#writes.join?.(request, reply) ?? false;
   }
 
   /** An entry of a partition that this node has taken over. Cheap if it is of no concern. */

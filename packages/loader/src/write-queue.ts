@@ -87,8 +87,8 @@ export class WriteQueue {
   }
 
   /** The same request came again while its write waits or is under way: it gets the same answer. */
-  join(request: RequestId | undefined, reply: Reply): boolean {
-    const write = request === undefined ? undefined : this.#byRequest.get(requestText(request));
+  join(request: RequestId, reply: Reply): boolean {
+    const write = this.#byRequest.get(requestText(request));
     write?.replies.push(reply.later());
     return write !== undefined;
   }
@@ -114,6 +114,7 @@ export class WriteQueue {
   #hold(write: PendingWrite): void {
     const { memory, unsure } = this.options;
     unsure.begin(write.text);
+    memory.request = write.request;
     write.hold = memory.holdBack(write.key, new WriteHoldSink(this, write));
     if (write.hold.isHeld) this.enqueue(write);
   }

@@ -8,6 +8,7 @@ import {
   type HoldSink,
   PutResult,
   type RequestId,
+  RequestResult,
 } from '../src/entry-memory.js';
 
 interface Entry {
@@ -30,7 +31,7 @@ export class MapMemory implements EntryMemory {
   putSeq = 0;
 
   request: RequestId | undefined;
-  result = 1;
+  result: RequestResult = RequestResult.done;
   /** Partitions that belong to another node. */
   readonly away = new Set<number>();
   /** Partitions that are this node's, but not to be served now. */

@@ -1,4 +1,12 @@
-import { EntryFlag, type EntryMemory, type EntryRef, type Hold, PutResult, type RequestId } from '@larder/loader';
+import {
+  EntryFlag,
+  type EntryMemory,
+  type EntryRef,
+  type Hold,
+  PutResult,
+  type RequestId,
+  RequestResult,
+} from '@larder/loader';
 import { type KeySlice, LarderError } from '@larder/proto';
 import type { PartitionVersions } from './cluster/versions.js';
 import type { Storage } from './storage/storage.js';
@@ -10,7 +18,7 @@ export class OwnedMemory implements EntryMemory {
   putEpoch = 0;
   putSeq = 0;
   request: RequestId | undefined;
-  result = 1;
+  result: RequestResult = RequestResult.done;
 
   constructor(
     readonly cache: number,

@@ -1,5 +1,6 @@
 import { deferred } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
+import { type RequestId, RequestResult } from '../entry-memory.js';
 import { keyText, valueCopy } from '../key-text.js';
 import type { Reply } from '../reply.js';
 import { PendingWrite, WriteQueue } from '../write-queue.js';
@@ -45,7 +46,6 @@ export abstract class QueuedWrites implements WriteStrategy {
     reply: Reply,
     timeoutMs: number,
   ): void {
-    if (this.#queue.join(this.context.memory.request, reply)) return;
     const text = keyText(key);
     const copy = valueCopy(value, start, end);
     const refusal = this.#refusal(text, key.end - key.start + copy.length) ?? this.#mistake(text, copy);
@@ -54,11 +54,14 @@ export abstract class QueuedWrites implements WriteStrategy {
   }
 
   delete(key: KeySlice, reply: Reply, timeoutMs: number): void {
-    if (this.#queue.join(this.context.memory.request, reply)) return;
     const text = keyText(key);
     const refusal = this.#refusal(text, key.end - key.start);
     if (refusal === undefined) this.#add(text as string, key, undefined, 0, reply, timeoutMs);
     else reply.failed(refusal);
+  }
+
+  join(request: RequestId, reply: Reply): boolean {
+    return this.#queue.join(request, reply);
   }
 
   async drain(timeoutMs: number): Promise<number> {
@@ -75,7 +78,7 @@ export abstract class QueuedWrites implements WriteStrategy {
   }
 
   /** Removes the key from memory, and sees to it that no load that has begun brings an old value back. */
-  protected forget(write: PendingWrite, result = 1): void {
+  protected forget(write: PendingWrite, result: RequestResult = RequestResult.done): void {
     const { flights, memory } = this.context;
     flights.supersedeText(write.text);
     if (!memory.owns(write.partition)) return;
@@ -108,11 +111,13 @@ export abstract class QueuedWrites implements WriteStrategy {
   }
 
   #failed(write: PendingWrite, error: LarderError): void {
+    const { memory, unsure } = this.context;
     if (error.outcome === 'unknown') {
-      this.forget(write);
-      this.context.unsure.add(write.text);
-    } else if (write.next === undefined && this.context.memory.owns(write.partition)) {
-      this.context.memory.restore(write.key);
+      this.forget(write, RequestResult.begun);
+      unsure.add(write.text);
+    } else if (write.hold !== undefined && memory.owns(write.partition)) {
+      memory.request = write.request;
+      memory.restore(write.key);
     }
     write.failed(error);
   }

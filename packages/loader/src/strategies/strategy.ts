@@ -1,7 +1,7 @@
 import type { Clock } from '@larder/base';
 import type { KeySlice } from '@larder/proto';
 import type { EntryLife } from '../entry-life.js';
-import type { EntryMemory, EntryRef } from '../entry-memory.js';
+import type { EntryMemory, EntryRef, RequestId } from '../entry-memory.js';
 import type { LoaderCounters } from '../loader-statistics.js';
 import type { Origin } from '../origins/origin.js';
 import type { ResolvedCachePolicy } from '../policy.js';
@@ -41,6 +41,8 @@ export interface WriteStrategy {
   delete(key: KeySlice, reply: Reply, timeoutMs: number): void;
   /** An entry that came with a partition that this node has taken over: if it is dirty, it is this node's to flush. */
   adopt?(key: KeySlice, ref: EntryRef): void;
+  /** The request came before and is under way to the origin: it gets the same answer. False: it is not. */
+  join?(request: RequestId, reply: Reply): boolean;
   /** Sends what waits without further delay. Resolves with the number of writes that have not reached the origin. */
   drain(timeoutMs: number): Promise<number>;
   /** Ends timers and answers everyone who waits with CLOSED. */

@@ -1,6 +1,6 @@
 import type { Random } from '@larder/base';
 import type { KeySlice, LarderError } from '@larder/proto';
-import { EntryFlag, type EntryRef, PutResult } from '../entry-memory.js';
+import { EntryFlag, type EntryRef, PutResult, RequestResult } from '../entry-memory.js';
 import { Flusher } from '../flusher.js';
 import { isHidden } from '../is-hidden.js';
 import { keyText } from '../key-text.js';
@@ -54,7 +54,7 @@ export class WriteBehind implements WriteStrategy {
     const { memory } = this.context;
     const ref = memory.peek(key);
     const found = ref !== 0 && !isHidden(memory.flags(ref));
-    memory.result = found ? 1 : 0;
+    memory.result = found ? RequestResult.done : RequestResult.notFound;
     const refusal = this.#put(keyText(key), key, NO_VALUE, 0, 0, 0, TOMBSTONE);
     if (refusal === undefined) reply.found(found);
     else reply.failed(refusal);

@@ -1,5 +1,5 @@
 import { type KeySlice, LarderError } from '@larder/proto';
-import { PutResult } from '../entry-memory.js';
+import { PutResult, RequestResult } from '../entry-memory.js';
 import { isHidden } from '../is-hidden.js';
 import type { Reply } from '../reply.js';
 import type { StrategyContext, WriteStrategy } from './strategy.js';
@@ -27,7 +27,7 @@ export class WriteMemory implements WriteStrategy {
     const { memory, flights } = this.context;
     const ref = memory.peek(key);
     const found = ref !== 0 && !isHidden(memory.flags(ref));
-    memory.result = found ? 1 : 0;
+    memory.result = found ? RequestResult.done : RequestResult.notFound;
     memory.remove(key);
     flights.supersede(key);
     reply.found(found);

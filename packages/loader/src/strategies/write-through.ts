@@ -1,4 +1,4 @@
-import { PutResult } from '../entry-memory.js';
+import { PutResult, RequestResult } from '../entry-memory.js';
 import type { PendingWrite } from '../write-queue.js';
 import { QueuedWrites } from './queued-writes.js';
 
@@ -13,7 +13,7 @@ export class WriteThrough extends QueuedWrites {
       this.#store(write, write.value);
       return;
     }
-    this.forget(write, changed ? 1 : 0);
+    this.forget(write, changed ? RequestResult.done : RequestResult.notFound);
     write.found(changed);
   }
 

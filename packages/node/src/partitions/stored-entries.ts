@@ -1,4 +1,12 @@
-import type { EntryMemory, EntryRef, Hold, HoldSink, PutResult, RequestId } from '@larder/loader';
+import {
+  type EntryMemory,
+  type EntryRef,
+  type Hold,
+  type HoldSink,
+  type PutResult,
+  type RequestId,
+  RequestResult,
+} from '@larder/loader';
 import type { KeySlice, LarderError } from '@larder/proto';
 import type { Storage } from '../storage/storage.js';
 
@@ -7,7 +15,7 @@ export abstract class StoredEntries implements EntryMemory {
   putEpoch = 0;
   putSeq = 0;
   request: RequestId | undefined;
-  result = 1;
+  result: RequestResult = RequestResult.done;
 
   constructor(
     readonly cache: number,
