@@ -1,5 +1,6 @@
 import type { Duration } from '@larder/base';
 import { LarderError, TTL_DEFAULT, TTL_MS_MAX, TTL_NEVER } from '@larder/proto';
+import type { Acknowledgement } from './acknowledgement.js';
 import type { Codec } from './codecs/codec.js';
 import { durationMs, timeoutMs } from './options.js';
 import { shownValue } from './shown-value.js';
@@ -9,6 +10,8 @@ export interface CacheOptions<V> {
   readonly codec?: Codec<V>;
   /** Life of what is set, unless the call says otherwise. Absent: the node's policy. null: never expires. */
   readonly ttl?: Duration | null;
+  /** Of writes, unless the call says otherwise. Default: the client's. */
+  readonly ack?: Acknowledgement;
 }
 
 export interface CallOptions {
@@ -18,7 +21,12 @@ export interface CallOptions {
   readonly timeout?: Duration;
 }
 
-export interface SetOptions extends CallOptions {
+export interface WriteOptions extends CallOptions {
+  /** Default: the cache's. */
+  readonly ack?: Acknowledgement;
+}
+
+export interface SetOptions extends WriteOptions {
   /** Absent: the cache's. null: never expires. */
   readonly ttl?: Duration | null;
 }

@@ -1,5 +1,6 @@
 import type { Duration } from '@larder/base';
 import { OperationKind, TTL_DEFAULT } from '@larder/proto';
+import { wireAck } from './acknowledgement.js';
 import {
   type Entry,
   EntryAnswer,
@@ -11,11 +12,18 @@ import {
 } from './answers.js';
 import { settleAll } from './batch-error.js';
 import { distinctTexts, valuesByText } from './bulk-arguments.js';
-import { type CallOptions, requiredWireTtl, type SetOptions, wireTimeout, wireTtl } from './cache-options.js';
+import {
+  type CallOptions,
+  requiredWireTtl,
+  type SetOptions,
+  type WriteOptions,
+  wireTimeout,
+  wireTtl,
+} from './cache-options.js';
 import { type Codec, encodeValue } from './codecs/codec.js';
 import type { AnswerReader, CacheHandle } from './connection/call.js';
 import type { Dispatcher } from './dispatcher.js';
-import { checkLoad, type Fills, type Load, type LoadOptions } from './fills.js';
+import { checkLoad, checkLoadOptions, type Fills, isLoadedWhileAway, type Load, type LoadOptions } from './fills.js';
 import { type Key, keyText } from './keys.js';
 
 /** What a cache is made of. */
@@ -25,6 +33,8 @@ export interface CacheParts<V> {
   readonly codec: Codec<V>;
   /** As it travels; of `set` without one. */
   readonly ttlMs: number;
+  /** As it travels; of writes without one. */
+  readonly ack: number;
   readonly fills: Fills<V>;
 }
 
@@ -108,12 +118,12 @@ export class Cache<V> {
   }
 
   /** Whether there was an entry. With a database behind the cache the row goes too. */
-  delete(key: Key, options?: CallOptions): Promise<boolean> {
+  delete(key: Key, options?: WriteOptions): Promise<boolean> {
     return this.#run(OperationKind.delete, key, undefined, TTL_DEFAULT, options, foundAnswer);
   }
 
   /** How many of the keys had an entry. Rejects with BATCH if a key failed. */
-  async deleteMany(keys: Iterable<Key>, options?: CallOptions): Promise<number> {
+  async deleteMany(keys: Iterable<Key>, options?: WriteOptions): Promise<number> {
     const texts = distinctTexts(keys);
     const found = await settleAll(
       texts,
@@ -125,15 +135,23 @@ export class Cache<V> {
   /**
    * The value, or on a miss what `load` returns, stored first. Callers of this process that ask for the same key
    * meanwhile share one load. Rejects with LOADER, the thrown error as its cause, if `load` throws or returns undefined;
-   * a failure to store does not hide the value that was loaded.
+   * a failure to store does not hide the value that was loaded. While the cluster is away the value is loaded all the
+   * same, and not stored: see `whileAway`.
    */
   async getOrSet(key: Key, load: Load<V>, options: LoadOptions = {}): Promise<V> {
     checkLoad(load);
+    checkLoadOptions(options);
     const text = keyText(key);
-    const value = await this.get(text, options);
-    if (value !== undefined) return value;
+    const { fills } = this.#parts;
     const { signal, ...shared } = options;
-    return this.#parts.fills.join(text, load, (loaded) => this.set(text, loaded, shared), signal);
+    try {
+      const value = await this.get(text, options);
+      if (value !== undefined) return value;
+    } catch (error) {
+      if (!isLoadedWhileAway(error, options)) throw error;
+      return fills.join(text, load, async () => {}, signal);
+    }
+    return fills.join(text, load, (loaded) => this.set(text, loaded, shared), signal);
   }
 
   /** Milliseconds left, null if it never expires, undefined if there is no entry. Never loads. */
@@ -142,7 +160,7 @@ export class Cache<V> {
   }
 
   /** Gives an entry another remaining life; null: never expires. False if there is no entry. */
-  expire(key: Key, ttl: Duration | null, options?: CallOptions): Promise<boolean> {
+  expire(key: Key, ttl: Duration | null, options?: WriteOptions): Promise<boolean> {
     let ttlMs: number;
     try {
       ttlMs = requiredWireTtl(ttl);
@@ -157,18 +175,20 @@ export class Cache<V> {
     key: Key,
     value: Uint8Array | undefined,
     ttlMs: number,
-    options: CallOptions | undefined,
+    options: WriteOptions | undefined,
     answer: AnswerReader<T>,
   ): Promise<T> {
     let text: string;
     let timeoutMs: number;
+    let { ack } = this.#parts;
     try {
       text = keyText(key);
       timeoutMs = wireTimeout(options);
+      if (options?.ack !== undefined) ack = wireAck(options.ack, ack);
     } catch (error) {
       return Promise.reject(error);
     }
     const { dispatcher, handle } = this.#parts;
-    return dispatcher.call(handle, kind, text, value, ttlMs, timeoutMs, answer, options?.signal);
+    return dispatcher.call(handle, kind, text, value, ttlMs, timeoutMs, answer, ack, options?.signal);
   }
 }

@@ -1,3 +1,4 @@
+import type { Random } from '@larder/base';
 import { type ClientView, LarderError, OperationKind } from '@larder/proto';
 import { describe, expect, test } from 'vitest';
 import type { Cache } from './cache.js';
@@ -9,6 +10,9 @@ import { type ScriptedNode, viewOwnedBy } from './connection/testing/scripted-no
 import type { SentOperation } from './connection/testing/scripted-session.js';
 import type { Larder } from './larder.js';
 import type { ConnectOptions } from './options.js';
+
+/** The pauses of chance are the shortest. */
+const UNSPREAD: Random = { next: () => 0, uint32: () => 1, integer: () => 0 };
 
 interface Pair {
   readonly one: ScriptedNode;
@@ -75,7 +79,7 @@ describe('a node that does not own the key', () => {
 
   test('while its view says otherwise the call is tried again after pauses, until its deadline', async () => {
     const clock = stoppedClock();
-    const { one, cache } = await pair({ clock });
+    const { one, cache } = await pair({ clock, random: UNSPREAD });
     one.script = (operations) => {
       for (const operation of operations) {
         if (operation.key === 'a') refuse([operation], 1);
@@ -122,7 +126,7 @@ describe('a node that does not own the key', () => {
 
 describe('a view that changes', () => {
   test('one that a session tells moves the calls at once, and the old owner’s answers still count', async () => {
-    const { one, other, larder, cache, move } = await pair();
+    const { one, other, larder, cache, move } = await pair({ clock: stoppedClock() });
     one.script = () => {};
     const early = cache.get('a');
     const operation = await one.operations.take();
@@ -171,7 +175,7 @@ describe('a view that changes', () => {
   });
 
   test('calls that wait for a node which is dropped go to the new owner; those under way there end first', async () => {
-    const { one, other, larder, cache, move } = await pair();
+    const { one, other, larder, cache, move } = await pair({ clock: stoppedClock() });
     one.script = () => {};
     const early = cache.get('a');
     const operation = await one.operations.take();
@@ -191,7 +195,7 @@ describe('a view that changes', () => {
   });
 
   test('a large value of which a dropped node speaks last is fetched from the new owner', async () => {
-    const { one, other, larder } = await pair();
+    const { one, other, larder } = await pair({ clock: stoppedClock() });
     const cache = larder.cache('blobs', { codec: bytes() });
     const value = Buffer.alloc(200_000, 7);
     other.store.set('blobs/a', value, -1);
@@ -207,7 +211,7 @@ describe('a view that changes', () => {
   });
 
   test('reads that were under way on a dropped node which dies go to the new owner', async () => {
-    const { one, other, larder, cache } = await pair();
+    const { one, other, larder, cache } = await pair({ clock: stoppedClock() });
     other.store.set('names/a', Buffer.from('new'), -1);
     one.script = () => {};
     const read = cache.get('a');
@@ -248,7 +252,7 @@ describe('a node that is gone', () => {
   });
 });
 
-test('a node that is about to stop says UNAVAILABLE: reads are tried again, writes are told', async () => {
+test('a node that is about to stop says UNAVAILABLE: reads and writes are tried again', async () => {
   const { one, cache } = await pair();
   one.store.set('names/a', Buffer.from('kept'), -1);
   let stopping = 3;
@@ -262,7 +266,7 @@ test('a node that is about to stop says UNAVAILABLE: reads are tried again, writ
       else one.behave([operation]);
     }
   };
-  const [read, write] = [cache.get('a'), rejection(cache.set('b', 'x'))];
-  expect(await write).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied', retryable: true });
+  const [read, write] = [cache.get('a'), cache.set('b', 'x')];
+  expect(await write).toMatchObject({ copies: 2 });
   expect(await read).toBe('kept');
 });

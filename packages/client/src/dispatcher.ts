@@ -1,22 +1,37 @@
-import { type ClientView, LarderError, partitionOf } from '@larder/proto';
+import { type ClientView, LarderError, type Outcome, partitionOf } from '@larder/proto';
 import { type AnswerReader, type CacheHandle, Call } from './connection/call.js';
-import { abortedError, closedError, lostError } from './connection/call-errors.js';
-import type { ConnectionEvents } from './connection/session-connection.js';
+import { abortedError, closedError, forgottenError, lostError, RETRY_MS_MAX } from './connection/call-errors.js';
+import type { ConnectionEvents } from './connection/connection-events.js';
+import type { NodeConnection } from './connection/node-connection.js';
 import { encodeKey, keyScratch } from './keys.js';
 import type { ResolvedConnectOptions } from './options.js';
+import { RequestNumbers } from './request-numbers.js';
 import { Detours } from './routing/detours.js';
+import { RetryBudget } from './routing/retry-budget.js';
 import { Router } from './routing/router.js';
 import { ViewRefresh } from './routing/view-refresh.js';
 import { shownValue } from './shown-value.js';
 
 /**
- * From an operation to its owner and back: encodes the key, picks the connection, and sends again what came to the wrong
- * node, and reads whose connection broke. One promise and one Call per operation; nothing else is allocated unless
- * something goes wrong.
+ * From an operation to its owner and back: encodes the key, picks the connection, and sends again, until its deadline,
+ * what was turned away or whose connection broke. One promise and one Call per operation; nothing else is allocated
+ * unless something goes wrong.
+ *
+ *   the node said            and then                                      counts for the retry budget
+ *   NOT_OWNER                at once to the owner, or after a pause        no
+ *   UNAVAILABLE              after a pause: it is about to stop            no
+ *   BUSY                     after a pause                                 yes
+ *   nothing, and broke       at once, LOSSES_MAX times                     from the second time on
+ *   nothing, and lost its    at once to the new owner                      no
+ *   partition
+ *   anything else            the call fails
+ *
+ * A write keeps its number (request-numbers.ts), so that it is applied once. If a try may have been applied and the call
+ * fails nevertheless, its outcome is unknown, whatever a later try was told.
  */
 
-/** Connections that may break under a read before it fails. */
-const LOSSES_MAX = 1;
+/** More mean that the call itself may be what breaks connections. */
+const LOSSES_MAX = 4;
 
 let capturedResolve: (value: unknown) => void;
 let capturedReject: (error: LarderError) => void;
@@ -36,6 +51,8 @@ export class Dispatcher implements ConnectionEvents {
   readonly router: Router;
   readonly #detours: Detours;
   readonly #refresh: ViewRefresh;
+  readonly #numbers: RequestNumbers;
+  readonly #budget: RetryBudget;
   /** No new calls; those in flight go on. */
   #isDraining = false;
   #isClosed = false;
@@ -46,9 +63,15 @@ export class Dispatcher implements ConnectionEvents {
     readonly options: ResolvedConnectOptions,
     readonly events: DispatcherEvents,
   ) {
-    this.router = new Router(view, { ...options, clientName: options.name }, this);
-    this.#detours = new Detours(options.clock, (call) => this.#submit(call));
+    this.#numbers = new RequestNumbers(options.random);
+    this.#budget = new RetryBudget(options.clock);
+    this.router = new Router(view, { ...options, clientName: options.name, numbers: this.#numbers }, this);
+    this.#detours = new Detours(options.clock, options.random, (call) => this.#submit(call));
     this.#refresh = new ViewRefresh(this.router, options, (received) => this.viewReceived(received));
+  }
+
+  get viewVersion(): number {
+    return this.router.view.version;
   }
 
   /** Calls that somebody waits for. */
@@ -65,10 +88,12 @@ export class Dispatcher implements ConnectionEvents {
     ttlMs: number,
     timeoutMs: number,
     answer: AnswerReader<T>,
+    ack: number,
     signal: AbortSignal | undefined,
   ): Promise<T> {
     const promise = new Promise<unknown>(capture) as Promise<T>;
-    const call = new Call(cache, kind, key, value, ttlMs, timeoutMs, answer, capturedResolve, capturedReject);
+    const call = new Call(cache, kind, key, value, ttlMs, timeoutMs, answer, ack, capturedResolve, capturedReject);
+    this.#budget.calls++;
     if (signal !== undefined) abortWith(call, signal);
     if (this.#isDraining) call.reject(closedError(call));
     else this.#submit(call);
@@ -83,25 +108,37 @@ export class Dispatcher implements ConnectionEvents {
   }
 
   callFailed(call: Call, error: LarderError): void {
-    if (error.code === 'NOT_OWNER') {
-      call.recall();
+    const { code } = error;
+    if (code === 'NOT_OWNER') {
+      call.recall(undefined);
       this.#redirect(call, error);
-    } else if (error.code === 'UNAVAILABLE' && !call.isWrite && !this.#isClosed) {
-      // The node is about to stop. It does so soon, and then the call waits for its return.
-      this.#detours.park(call, error);
+    } else if (code === 'UNAVAILABLE' || (code === 'BUSY' && this.#budget.take())) {
+      this.#recall(call, error.outcome);
+      this.#tryLater(call, error);
     } else {
       call.reject(error);
     }
   }
 
   callLost(call: Call, error: LarderError): void {
-    const isRetried = !call.isWrite && error.retryable && call.losses++ < LOSSES_MAX && !this.#isClosed;
-    if (!isRetried) {
+    const losses = ++call.losses;
+    const isRetried = error.retryable && losses <= LOSSES_MAX && (losses === 1 || this.#budget.take());
+    if (!isRetried || this.#isClosed) {
       call.reject(lostError(call, error, call.node || (error.node ?? '')));
       return;
     }
-    call.recall();
+    this.#recall(call, call.outcomeIfLost);
     this.#submit(call);
+  }
+
+  callLeft(call: Call): void {
+    this.#recall(call, call.outcomeIfGivenUp);
+    this.callMisplaced(call);
+  }
+
+  isMisplaced(call: Call, node: string, address: string): boolean {
+    const owner = this.#ownerOf(call);
+    return owner.node !== node || owner.address !== address;
   }
 
   callMisplaced(call: Call): void {
@@ -117,6 +154,10 @@ export class Dispatcher implements ConnectionEvents {
 
   connectionReady(node: string): void {
     this.events.connectionReady(node);
+  }
+
+  nodeSilent(node: string): void {
+    if (!this.#isClosed) this.#refresh.start({ except: node });
   }
 
   /** New calls fail with CLOSED. */
@@ -141,22 +182,44 @@ export class Dispatcher implements ConnectionEvents {
       call.reject(error as LarderError);
       return;
     }
-    this.router.owner(partitionOf(keyScratch, 0, keyBytes)).submit(call, keyBytes);
+    const partition = partitionOf(keyScratch, 0, keyBytes);
+    const lost = this.router.lost(partition);
+    if (call.mayBeApplied && (lost !== call.lost || call.isForgotten(this.#numbers))) {
+      call.reject(forgottenError(call));
+      return;
+    }
+    call.lost = lost;
+    this.router.owner(partition).submit(call, keyBytes);
   }
 
   /** To the owner by our view if that is another node than the one that refused; else later, when we know more. */
   #redirect(call: Call, error: LarderError): void {
+    if (!this.#isClosed && this.#ownerOf(call).node !== error.node) this.#submit(call);
+    else this.#tryLater(call, error);
+  }
+
+  #tryLater(call: Call, error: LarderError): void {
     if (this.#isClosed) {
       call.reject(error);
       return;
     }
-    const owner = this.router.owner(partitionOf(keyScratch, 0, encodeKey(call.key))).node;
-    if (owner !== error.node) {
-      this.#submit(call);
-      return;
-    }
     this.#detours.park(call, error);
-    this.#refresh.start({ first: owner });
+    const { viewVersion } = error.details ?? {};
+    const isViewOld = typeof viewVersion === 'number' && viewVersion > this.viewVersion;
+    if (error.code === 'NOT_OWNER' || isViewOld) this.#refresh.start({ first: error.node });
+  }
+
+  /** A write in doubt is not tried for longer than nodes remember it. */
+  #recall(call: Call, outcome: Outcome | undefined): void {
+    const wasInDoubt = call.mayBeApplied;
+    call.recall(outcome);
+    if (wasInDoubt || !call.mayBeApplied) return;
+    const madeMs = call.deadlineMs - (call.timeoutMs || this.options.timeoutMs);
+    call.deadlineMs = Math.min(call.deadlineMs, madeMs + RETRY_MS_MAX);
+  }
+
+  #ownerOf(call: Call): NodeConnection {
+    return this.router.owner(partitionOf(keyScratch, 0, encodeKey(call.key)));
   }
 }
 

@@ -1,6 +1,6 @@
 import { LarderError } from '@larder/proto';
 import { unlessAborted } from './abortable.js';
-import type { SetOptions } from './cache-options.js';
+import { type SetOptions, wireTimeout } from './cache-options.js';
 import { shownValue } from './shown-value.js';
 
 export interface LoadContext<V> {
@@ -12,7 +12,13 @@ export interface LoadContext<V> {
 }
 
 /** `timeout` is for each step with the cluster, the get and the set; how long `load` takes is its own affair. */
-export type LoadOptions = SetOptions;
+export interface LoadOptions extends SetOptions {
+  /**
+   * What happens when the cluster does not tell whether it has the value (UNAVAILABLE, TIMEOUT): `load`, the default, gives
+   * what `load` returns without storing it; `fail` passes the error on.
+   */
+  readonly whileAway?: 'load' | 'fail';
+}
 
 export type Load<V> = (context: LoadContext<V>) => V | Promise<V>;
 
@@ -94,6 +100,21 @@ export class Fills<V> {
 export function checkLoad(load: unknown): void {
   if (typeof load === 'function') return;
   throw new LarderError('BAD_ARGUMENT', `load is ${shownValue(load)}; allowed is a function`);
+}
+
+/** Whether `load` is to be called although the cluster did not say whether it has the value. */
+export function isLoadedWhileAway(error: unknown, { whileAway = 'load' }: LoadOptions): boolean {
+  if (whileAway === 'fail' || !(error instanceof LarderError)) return false;
+  return error.code === 'UNAVAILABLE' || error.code === 'TIMEOUT';
+}
+
+/** Throws BAD_ARGUMENT. */
+export function checkLoadOptions(options: LoadOptions): void {
+  wireTimeout(options);
+  const { whileAway } = options;
+  if (whileAway === undefined || whileAway === 'load' || whileAway === 'fail') return;
+  const message = `whileAway is ${shownValue(whileAway)}; allowed are 'load' and 'fail'`;
+  throw new LarderError('BAD_ARGUMENT', message, { outcome: 'not-applied' });
 }
 
 /** The value was loaded and is good, stored or not; only a mistake of the caller's must not go unseen. */

@@ -1,9 +1,10 @@
 export type { Duration } from '@larder/base';
 export { type ClientView, type ErrorCode, LarderError, type Outcome, type ViewNode } from '@larder/proto';
+export type { Acknowledgement } from './acknowledgement.js';
 export type { Entry, Written } from './answers.js';
 export type { KeyOutcome } from './batch-error.js';
 export type { Cache } from './cache.js';
-export type { CacheOptions, CallOptions, SetOptions } from './cache-options.js';
+export type { CacheOptions, CallOptions, SetOptions, WriteOptions } from './cache-options.js';
 export { type BytesOptions, bytes } from './codecs/bytes.js';
 export type { Codec } from './codecs/codec.js';
 export { json } from './codecs/json.js';

@@ -1,5 +1,6 @@
 import type { Duration } from '@larder/base';
 import { CACHE_COUNT_MAX, CACHE_NAME_LENGTH_MAX, type ClientView, LarderError } from '@larder/proto';
+import { wireAck } from './acknowledgement.js';
 import { Cache } from './cache.js';
 import { type CacheOptions, type CallOptions, wireTtl } from './cache-options.js';
 import { type Codec, checkedCodec } from './codecs/codec.js';
@@ -13,7 +14,7 @@ import { shownValue } from './shown-value.js';
 export interface LarderEvents {
   /** The cluster's view changed. */
   topology: ClientView;
-  /** A node cannot be reached. Until `recovered` writes of its keys fail, and reads once they have waited for it. */
+  /** A node cannot be reached. Calls of its keys wait for it, or for another owner, until their deadline. */
   degraded: { readonly node: string; readonly error: LarderError };
   recovered: { readonly node: string };
 }
@@ -21,7 +22,7 @@ export interface LarderEvents {
 /** How often `close` looks whether all calls are settled. */
 const DRAIN_PERIOD_MS = 10;
 const DRAIN_MS_DEFAULT = 5_000;
-const CACHE_OPTIONS = ['codec', 'ttl'];
+const CACHE_OPTIONS = ['codec', 'ttl', 'ack'];
 
 /** A cache's name as this client knows it. */
 interface NamedCache {
@@ -58,10 +59,11 @@ export class Larder implements AsyncDisposable {
     const named = this.#named(name);
     const codec = checkedCodec(options.codec ?? (this.#options.codec as Codec<V>));
     const ttlMs = wireTtl(options.ttl);
-    return new Cache({ handle: named, dispatcher: this.#dispatcher, codec, ttlMs, fills: fillsOf(named, codec) });
+    const ack = wireAck(options.ack, this.#options.ack);
+    return new Cache({ handle: named, dispatcher: this.#dispatcher, codec, ttlMs, ack, fills: fillsOf(named, codec) });
   }
 
-  /** The view by which calls are routed now. */
+  /** The view by which calls are routed now: its version, the nodes, and who of them owns each partition. */
   topology(): ClientView {
     return this.#dispatcher.router.view;
   }

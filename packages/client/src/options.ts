@@ -8,6 +8,7 @@ import {
   systemRandom,
 } from '@larder/base';
 import { LarderError } from '@larder/proto';
+import { type Acknowledgement, WIRE_ACK_DEFAULT, wireAck } from './acknowledgement.js';
 import { type Codec, checkedCodec } from './codecs/codec.js';
 import { json } from './codecs/json.js';
 import { type Endpoints, resolveEndpoints } from './endpoints.js';
@@ -21,10 +22,15 @@ export interface ConnectOptions {
   readonly endpoints: Endpoints;
   /** Codec of caches that name none. Default: JSON. */
   readonly codec?: Codec<unknown>;
-  /** How long a call may take before TIMEOUT, unless it says otherwise. Default 1 s; 1 ms to 10 min. */
+  /**
+   * How long a call may take before TIMEOUT, unless it says otherwise. Default 5 s: the death of a node takes 1.1 s of
+   * them, and a call that spans it is not to fail. 1 ms to 10 min.
+   */
   readonly timeout?: Duration;
   /** How long `connect` looks for a node that answers. Default 5 s; 1 ms to 10 min. */
   readonly connectTimeout?: Duration;
+  /** When writes resolve, unless their cache or call says otherwise. Default `replicated`. */
+  readonly ack?: Acknowledgement;
   /** Ends `connect` with ABORTED; of no effect once it has resolved. */
   readonly signal?: AbortSignal;
   /** Shown in the nodes' logs. Default `larder-client`; up to 128 characters. */
@@ -40,13 +46,16 @@ export interface ResolvedConnectOptions {
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly pendingBytesMax: number;
+  /** As it travels. */
+  readonly ack: number;
   readonly signal: AbortSignal | undefined;
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-const CONNECT_OPTIONS = ['endpoints', 'codec', 'timeout', 'connectTimeout', 'signal', 'name', 'clock', 'random'];
+const CONNECT_OPTIONS = ['endpoints', 'codec', 'timeout', 'connectTimeout', 'ack', 'signal', 'name', 'clock', 'random'];
+const TIMEOUT_MS_DEFAULT = 5_000;
 const TIMEOUT_MS_MAX = 600_000;
 /** Of values on their way to one node. */
 const PENDING_BYTES_MAX = 256 * 1024 * 1024;
@@ -61,9 +70,10 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
   return {
     endpoints: resolveEndpoints(options.endpoints),
     codec: checkedCodec(options.codec ?? json()),
-    timeoutMs: timeoutMs('timeout', options.timeout, 1_000),
+    timeoutMs: timeoutMs('timeout', options.timeout, TIMEOUT_MS_DEFAULT),
     connectTimeoutMs: timeoutMs('connectTimeout', options.connectTimeout, 5_000),
     pendingBytesMax: PENDING_BYTES_MAX,
+    ack: wireAck(options.ack, WIRE_ACK_DEFAULT),
     signal: options.signal,
     name: clientName(options.name ?? 'larder-client'),
     clock: options.clock ?? systemClock,

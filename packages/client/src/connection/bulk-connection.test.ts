@@ -1,4 +1,4 @@
-import { BULK_CHUNK_BYTES, errorToFailure, LarderError, SESSION_VALUE_BYTES_MAX } from '@larder/proto';
+import { Acknowledgement, BULK_CHUNK_BYTES, errorToFailure, LarderError, SESSION_VALUE_BYTES_MAX } from '@larder/proto';
 import { describe, expect, test } from 'vitest';
 import type { Cache } from '../cache.js';
 import { bytes } from '../codecs/bytes.js';
@@ -29,6 +29,8 @@ function pattern(length: number): Buffer {
 }
 
 const LARGE = 3 * BULK_CHUNK_BYTES + 5;
+/** Two chunks, the second of one byte. */
+const SMALLEST = BULK_CHUNK_BYTES + 1;
 
 describe('large values', () => {
   test.each([
@@ -167,17 +169,37 @@ describe('a transfer that fails', () => {
       expect(await rejection(write)).toMatchObject({ code: 'TIMEOUT', outcome: 'not-applied' });
   });
 
-  test('when the connection breaks a read is made again, a write says what it knows', async () => {
+  test('when the connection breaks both are made again; a write that had not been sent whole is no retry', async () => {
     const { node, cache } = await connected();
     await cache.set('a', pattern(LARGE));
-    await node.bulkRequests.takeMany(4);
+    await node.bulkRequests.takeMany(Math.ceil(LARGE / BULK_CHUNK_BYTES));
     node.bulkScript = () => {};
     const [read, write] = [cache.get('a'), cache.set('b', pattern(LARGE))];
     const [request] = await node.bulkRequests.takeMany(2);
     node.bulkScript = (again, bulk) => bulk.answer(again);
     request?.stream.end();
-    expect(await rejection(write)).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied', node: 'n1' });
+    expect(await write).toMatchObject({ copies: 2 });
     expect(pattern(LARGE).equals((await read) as Buffer)).toBe(true);
+    const begins = (await node.bulkRequests.takeMany(2)).map(({ operation }) => operation?.retry);
+    expect(begins).toEqual([false, false]);
+  });
+
+  test('a write of which the last chunk had left is sent again as a retry, under its number', async () => {
+    const { node, cache } = await connected();
+    node.bulkScript = (request, bulk) => {
+      const received = request.chunk.length + (request.operation ? 0 : BULK_CHUNK_BYTES);
+      if (received < SMALLEST) bulk.answer(request);
+      else bulk.stream.end();
+    };
+    const write = cache.set('a', pattern(SMALLEST), { ack: 'owner' });
+    const [begin] = await node.bulkRequests.takeMany(2);
+    node.bulkScript = (request, bulk) => bulk.answer(request);
+    await write;
+    const again = await node.bulkRequests.take();
+    expect(begin?.operation).toMatchObject({ request: 1, retry: false, lost: 0, ack: Acknowledgement.owner });
+    expect(again.operation).toMatchObject({ request: 1, retry: true, lost: 0, ack: Acknowledgement.owner });
+    expect(again).toMatchObject({ clientId: begin?.clientId, settledBelow: 1 });
+    expect(begin?.clientId).toBeGreaterThan(0);
   });
 });
 

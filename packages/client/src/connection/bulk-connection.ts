@@ -1,8 +1,9 @@
 import { cacheService, failureToError, LarderError, toLarderError } from '@larder/proto';
 import { type BulkReply, type BulkResponse, BulkTransfer, decodeResponse, factsOf } from './bulk-transfer.js';
 import type { BulkFacts, Call, Carrier } from './call.js';
-import { closedError, decodeError, nodeError, pendingBytesError, timeoutError } from './call-errors.js';
-import type { ConnectionEvents, SessionOptions } from './session-connection.js';
+import { closedError, decodeError, forgottenError, nodeError, timeoutError } from './call-errors.js';
+import { type ConnectionEvents, type SessionOptions, WITHDRAWAL_MS } from './connection-events.js';
+import { PendingBytes } from './pending-bytes.js';
 import { type LinkOwner, StreamLink } from './stream-link.js';
 import { Sweeper } from './sweeper.js';
 import { WaitingCalls } from './waiting-calls.js';
@@ -25,8 +26,10 @@ export class BulkConnection implements Carrier, LinkOwner {
   readonly #waiting = new WaitingCalls(WAITING_MAX);
   readonly #sweeper: Sweeper;
   readonly #factsOfWaiting = new WeakMap<Call, BulkFacts>();
-  #pendingBytes = 0;
+  readonly #pendingBytes: PendingBytes;
   #nextId = 1;
+  /** When calls whose keys have other owners are taken back. */
+  #withdrawalAtMs = Number.POSITIVE_INFINITY;
   #isRetired = false;
 
   constructor(
@@ -37,6 +40,7 @@ export class BulkConnection implements Carrier, LinkOwner {
   ) {
     const { clock, random } = options;
     const { path } = cacheService.Bulk!;
+    this.#pendingBytes = new PendingBytes(node, options.pendingBytesMax);
     this.#link = new StreamLink({ node, address, path, clock, random, isGreeted: false }, this);
     this.#sweeper = new Sweeper(clock, SWEEP_PERIOD_MS, (nowMs) => this.#sweep(nowMs));
   }
@@ -58,21 +62,24 @@ export class BulkConnection implements Carrier, LinkOwner {
 
   /** Starts or queues the transfer of the call's value. `facts` is what the session said of the value to read. */
   submit(call: Call, facts?: BulkFacts): void {
-    const valueBytes = call.value?.length ?? 0;
-    const { pendingBytesMax } = this.options;
-    if (this.#link.phase === 'closed') call.reject(closedError(call));
-    else if (this.#pendingBytes + valueBytes > pendingBytesMax)
-      call.reject(pendingBytesError(call, this.node, pendingBytesMax));
+    const fault = this.#link.phase === 'closed' ? closedError(call) : this.#pendingBytes.admit(call);
+    if (fault) call.reject(fault);
     else this.#admit(call, facts);
+  }
+
+  /** Another view is in force: gives back what has not begun, and soon what is under way and belongs elsewhere. */
+  ownersChanged(): void {
+    for (const call of this.#waiting.takeAll()) {
+      this.#pendingBytes.forget(call);
+      this.events.callMisplaced(call);
+    }
+    if (this.#transfers.size > 0) this.#withdrawalAtMs = this.options.clock.monotonicMs() + WITHDRAWAL_MS;
   }
 
   /** Takes no more calls and ends when the last transfer is done. */
   retire(): void {
     this.#isRetired = true;
-    for (const call of this.#waiting.takeAll()) {
-      this.#forget(call);
-      this.events.callMisplaced(call);
-    }
+    this.ownersChanged();
     this.#closeWhenDone();
   }
 
@@ -80,7 +87,6 @@ export class BulkConnection implements Carrier, LinkOwner {
     this.#sweeper.stop();
     this.#link.close();
     for (const call of [...this.#takeTransfers(), ...this.#waiting.takeAll()]) call.reject(closedError(call));
-    this.#pendingBytes = 0;
   }
 
   // LinkOwner
@@ -112,10 +118,10 @@ export class BulkConnection implements Carrier, LinkOwner {
   #admit(call: Call, facts: BulkFacts | undefined): void {
     if (!this.#waiting.push(call)) {
       const message = `more than ${WAITING_MAX} large values are waiting for node ${this.node}`;
+      this.#pendingBytes.forget(call);
       call.reject(new LarderError('BUSY', message, { outcome: call.outcomeIfLost, node: this.node }));
       return;
     }
-    this.#pendingBytes += call.value?.length ?? 0;
     if (facts) this.#factsOfWaiting.set(call, facts);
     this.#sweeper.start();
     this.#beginWaiting();
@@ -128,7 +134,8 @@ export class BulkConnection implements Carrier, LinkOwner {
     while (this.#link.stream !== undefined && this.#transfers.size < TRANSFERS_MAX) {
       const call = this.#waiting.shift();
       if (call === undefined) return;
-      if (call.settled) this.#forget(call);
+      if (call.settled) this.#pendingBytes.forget(call);
+      else if (call.isForgotten(this.options.numbers)) this.#refuse(call, forgottenError(call));
       else this.#begin(call, this.#factsOfWaiting.get(call));
     }
   }
@@ -138,8 +145,9 @@ export class BulkConnection implements Carrier, LinkOwner {
     this.#transfers.set(transfer.id, transfer);
     call.carrier = this;
     call.frame = 0;
+    call.enlist(this.options.numbers);
     const leftMs = Math.max(1, Math.ceil(call.deadlineMs - this.options.clock.monotonicMs()));
-    this.#write(transfer, transfer.begin(leftMs));
+    this.#write(transfer, transfer.begin(leftMs, this.options.numbers));
   }
 
   #write(transfer: BulkTransfer, message: Buffer): void {
@@ -196,19 +204,20 @@ export class BulkConnection implements Carrier, LinkOwner {
 
   #end(transfer: BulkTransfer): void {
     this.#transfers.delete(transfer.id);
-    this.#forget(transfer.call);
+    this.#pendingBytes.forget(transfer.call);
     this.#beginWaiting();
     if (this.#isRetired) this.#closeWhenDone();
   }
 
-  #forget(call: Call): void {
-    this.#pendingBytes -= call.value?.length ?? 0;
+  #refuse(call: Call, error: LarderError): void {
+    this.#pendingBytes.forget(call);
+    call.reject(error);
   }
 
   #takeTransfers(): Call[] {
     const calls = [...this.#transfers.values()].map((transfer) => transfer.call);
     this.#transfers.clear();
-    for (const call of calls) this.#forget(call);
+    for (const call of calls) this.#pendingBytes.forget(call);
     return calls;
   }
 
@@ -217,11 +226,11 @@ export class BulkConnection implements Carrier, LinkOwner {
   }
 
   #sweep(nowMs: number): boolean {
+    if (nowMs >= this.#withdrawalAtMs) this.#withdraw();
     this.#waiting.removeIf((call) => {
       const isToGo = call.settled || call.deadlineMs <= nowMs;
       if (!isToGo) return false;
-      this.#forget(call);
-      call.reject(this.#timeout(call));
+      this.#refuse(call, this.#timeout(call));
       return true;
     });
     for (const transfer of [...this.#transfers.values()]) {
@@ -232,6 +241,16 @@ export class BulkConnection implements Carrier, LinkOwner {
     }
     this.#beginWaiting();
     return this.unsettled > 0;
+  }
+
+  #withdraw(): void {
+    this.#withdrawalAtMs = Number.POSITIVE_INFINITY;
+    for (const transfer of [...this.#transfers.values()]) {
+      const { call } = transfer;
+      if (call.settled || !this.events.isMisplaced(call, this.node, this.address)) continue;
+      this.#cancel(transfer);
+      this.events.callLeft(call);
+    }
   }
 
   #timeout(call: Call): LarderError {

@@ -7,6 +7,7 @@ import {
   VALUE_BYTES_MAX_CEILING,
 } from '@larder/proto';
 import { encodeKey, keyScratch } from '../keys.js';
+import type { RequestNumbers } from '../request-numbers.js';
 import type { BulkFacts, Call } from './call.js';
 
 /** One large value on its way: the steps of larder/v1/cache.proto, BulkRequest. Both sides wait after each. */
@@ -69,7 +70,7 @@ export class BulkTransfer {
   }
 
   /** The message that opens the transfer. */
-  begin(leftMs: number): Buffer {
+  begin(leftMs: number, { clientId, settledBelow }: RequestNumbers): Buffer {
     const { call } = this;
     const keyBytes = encodeKey(call.key);
     const operation: Record<string, unknown> = {
@@ -80,7 +81,10 @@ export class BulkTransfer {
     if (call.ttlMs >= 0) operation.ttlMs = call.ttlMs;
     const first = { transfer: this.id, operation, cacheName: call.cache.name };
     if (call.value === undefined) return method.requestSerialize(first);
-    return method.requestSerialize({ ...first, valueBytes: call.value.length, chunk: this.#nextChunk(call.value) });
+    Object.assign(operation, { request: call.request, retry: call.mayBeApplied, lost: call.lost, ack: call.ack });
+    const valueBytes = call.value.length;
+    const chunk = this.#nextChunk(call.value);
+    return method.requestSerialize({ ...first, valueBytes, chunk, clientId, settledBelow });
   }
 
   /** The next step after this answer; undefined when a read has all its bytes. Throws INTERNAL for a wrong answer. */

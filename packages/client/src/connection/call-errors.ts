@@ -18,9 +18,13 @@ export function lostError(call: Call, cause: LarderError, node: string): LarderE
   return new LarderError(isRefusal ? cause.code : 'UNAVAILABLE', cause.reason, { outcome, node, cause });
 }
 
+/** A write whose answer is lost is not sent again after this: nodes remember what they applied three times as long. */
+export const RETRY_MS_MAX = 10_000;
+
 export function timeoutError(call: Call, node: string, timeoutMs: number): LarderError {
   const what = call.carrier === undefined ? 'could not take the call' : 'did not answer';
-  return new LarderError('TIMEOUT', `node ${node} ${what} within ${timeoutMs} ms`, {
+  const waitedMs = call.mayBeApplied ? Math.min(timeoutMs, RETRY_MS_MAX) : timeoutMs;
+  return new LarderError('TIMEOUT', `node ${node} ${what} within ${waitedMs} ms`, {
     outcome: call.outcomeIfGivenUp,
     node,
   });
@@ -36,6 +40,12 @@ export function abortedError(call: Call, reason: unknown): LarderError {
 export function pendingBytesError(call: Call, node: string, bytesMax: number): LarderError {
   const message = `more than ${bytesMax} bytes of values are waiting for node ${node}`;
   return new LarderError('BUSY', message, { outcome: call.isWrite ? 'not-applied' : undefined, node });
+}
+
+/** The write was under way when the partition lost its copies, or for too long to be recognized if it were sent again. */
+export function forgottenError(call: Call): LarderError {
+  const message = `the answer to a write of key ${shownValue(call.key)} was lost, and nobody can tell any more whether it was applied`;
+  return new LarderError('UNAVAILABLE', message, { outcome: 'unknown' });
 }
 
 /** The codec's own words are in the cause only: they may quote the value. */

@@ -1,5 +1,5 @@
-import type { LarderError, Outcome, SessionResponseReader } from '@larder/proto';
-import { OperationKind } from '@larder/proto';
+import { LarderError, OperationKind, type Outcome, type SessionResponseReader } from '@larder/proto';
+import type { RequestNumbers } from '../request-numbers.js';
 
 /** Turns the success reply that the reader stands at into what the caller gets. */
 export interface AnswerReader<T = unknown> {
@@ -43,8 +43,15 @@ export class Call {
   frame = 0;
   /** Connections that broke while this call was under way on them. */
   losses = 0;
-  /** How often a node sent it elsewhere. */
+  /** How often it had to pause before it was tried again. */
   detours = 0;
+  /** Of a write, the number that names it; of a read, that of the last write before it. 0 until it is sent. */
+  order = 0;
+  /** The lost count of its partition in the view by which it was sent last. */
+  lost = 0;
+  /** A write of which an earlier try may have been applied. */
+  mayBeApplied = false;
+  private numbers: RequestNumbers | undefined = undefined;
   /** Runs once when the call is settled. */
   onSettled: (() => void) | undefined = undefined;
 
@@ -57,6 +64,8 @@ export class Call {
     /** 0: the session's default. */
     readonly timeoutMs: number,
     readonly answer: AnswerReader,
+    /** An Acknowledgement of the wire. */
+    readonly ack: number,
     private readonly resolvePromise: (value: unknown) => void,
     private readonly rejectPromise: (error: LarderError) => void,
   ) {}
@@ -73,31 +82,74 @@ export class Call {
   /** What the end of the connection means to a write: not applied if its frame has not left. */
   get outcomeIfLost(): Outcome | undefined {
     if (!this.isWrite) return undefined;
-    return this.carrier?.hasSent(this.frame) ? 'unknown' : 'not-applied';
+    return this.mayBeApplied || this.carrier?.hasSent(this.frame) ? 'unknown' : 'not-applied';
   }
 
   /** What it means that the caller waits no longer: a write that is in a frame already cannot be taken back. */
   get outcomeIfGivenUp(): Outcome | undefined {
     if (!this.isWrite) return undefined;
-    return this.carrier?.willSend(this.frame) ? 'unknown' : 'not-applied';
+    return this.mayBeApplied || this.carrier?.willSend(this.frame) ? 'unknown' : 'not-applied';
   }
 
-  /** A node has said that it did not do it, or nothing of it has left: as if it had never been sent. */
-  recall(): void {
+  /** The number under which a write travels; 0 for a read. */
+  get request(): number {
+    return this.isWrite ? this.order : 0;
+  }
+
+  /** It is about to be sent. A write that was sent before keeps its number. */
+  enlist(numbers: RequestNumbers): void {
+    if (!this.isWrite) {
+      this.order = numbers.last;
+    } else if (this.order < numbers.settledBelow) {
+      this.numbers = numbers;
+      this.order = numbers.next();
+    }
+  }
+
+  /** A write in doubt whose number is settled: sent again it might be applied twice. */
+  isForgotten(numbers: RequestNumbers): boolean {
+    return this.mayBeApplied && this.order < numbers.settledBelow;
+  }
+
+  /** What was sent is over, with or without an answer, and it may be sent again. */
+  recall(outcome: Outcome | undefined): void {
+    if (outcome === 'unknown') this.mayBeApplied = true;
     this.carrier = undefined;
+  }
+
+  /** Holds this call's place until the node's answer, which nobody waits for, has come. */
+  standIn(): Call {
+    const { cache, kind, answer, ack } = this;
+    const standIn = new Call(cache, kind, '', undefined, 0, 0, answer, ack, ignore, ignore);
+    standIn.settled = true;
+    standIn.deadlineMs = this.deadlineMs;
+    return standIn;
   }
 
   resolve(value: unknown): void {
     if (this.settled) return;
-    this.settled = true;
-    this.onSettled?.();
+    this.settle();
     this.resolvePromise(value);
   }
 
+  /** What the error says of the outcome holds for the last try only. */
   reject(error: LarderError): void {
     if (this.settled) return;
-    this.settled = true;
-    this.onSettled?.();
-    this.rejectPromise(error);
+    this.settle();
+    this.rejectPromise(this.mayBeApplied ? inDoubt(error) : error);
   }
+
+  private settle(): void {
+    this.settled = true;
+    this.numbers?.settle(this.order);
+    this.onSettled?.();
+  }
+}
+
+function ignore(): void {}
+
+function inDoubt(error: LarderError): LarderError {
+  if (error.outcome === 'unknown') return error;
+  const { code, reason, node, cause, details } = error;
+  return new LarderError(code, reason, { outcome: 'unknown', node, cause, details });
 }

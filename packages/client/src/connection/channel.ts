@@ -12,6 +12,9 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   // A connection that died without a word is noticed also when nobody calls. 10 s is the least that gRPC servers like.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
+  // A node that comes back is not left waiting for gRPC's own pauses, of up to two minutes.
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
   // Channels of the same address must not share a connection: Bulk is a second one on purpose.
   'grpc.use_local_subchannel_pool': 1,
 };

@@ -1,5 +1,6 @@
 import { SESSION_OPERATIONS_MAX } from '@larder/proto';
 import type { Call } from './call.js';
+import type { Silence } from './silence.js';
 import type { Slots } from './slots.js';
 import type { WaitingCalls } from './waiting-calls.js';
 
@@ -25,14 +26,13 @@ export interface DeadlineOwner {
 }
 
 export class Deadlines {
-  /** When the node was last heard of. */
-  heardMs = 0;
   /** When the next call is due, or earlier. */
   #dueMs = Number.POSITIVE_INFINITY;
 
   constructor(
     readonly slots: Slots,
     readonly waiting: WaitingCalls,
+    readonly silence: Silence,
     readonly owner: DeadlineOwner,
   ) {}
 
@@ -59,7 +59,7 @@ export class Deadlines {
     if (overdue === 0) return undefined;
     this.#dueMs = Math.min(this.#dueMs, nowMs + OVERDUE_PERIOD_MS);
     if (abandoned > ABANDONED_MAX) return `owes ${abandoned} answers`;
-    const silentMs = Math.round(nowMs - this.heardMs);
+    const silentMs = Math.round(nowMs - this.silence.heardMs);
     return silentMs > SILENCE_MS_MAX ? `has been silent for ${silentMs} ms` : undefined;
   }
 

@@ -3,7 +3,8 @@ import { adminService, type ClientView, LarderError } from '@larder/proto';
 import { BulkConnection } from './bulk-connection.js';
 import type { BulkFacts, Call } from './call.js';
 import { callUnary, openChannel } from './channel.js';
-import { type ConnectionEvents, SessionConnection, type SessionOptions } from './session-connection.js';
+import type { ConnectionEvents, SessionOptions } from './connection-events.js';
+import { SessionConnection } from './session-connection.js';
 import { requestView } from './view-request.js';
 
 /** Everything between this client and one node: the session, Bulk and unary calls, each made when it is first needed. */
@@ -41,9 +42,10 @@ export class NodeConnection {
     return callUnary(this.#unaryChannel(), 'GetStatistics', {}, deadlineMs, this.node, adminService);
   }
 
-  /** Gives back the calls that have not been sent: another node may own their keys now. */
-  releaseWaiting(): void {
-    this.#session?.releaseWaiting();
+  /** Another view is in force: gives back the calls whose keys may have another owner now. */
+  ownersChanged(): void {
+    this.#session?.ownersChanged();
+    this.#bulk?.ownersChanged();
   }
 
   /** Takes no more calls and closes when those in flight are answered. */

@@ -124,7 +124,7 @@ describe('before the node has answered hello', () => {
     const call = cache.get('a');
     const session = await node.sessions.take();
     expect(await node.frames.take()).toMatchObject({ operations: [] });
-    expect(session.hello).toEqual({ protocol: 1, name: 'shop', timeoutMs: 700 });
+    expect(session.hello).toEqual({ protocol: 1, name: 'shop', timeoutMs: 700, clientId: expect.any(Number) });
     expect(node.operations.length).toBe(0);
     session.greet();
     expect(await call).toBeUndefined();
@@ -170,10 +170,10 @@ describe('before the node has answered hello', () => {
     await node.sessions.take();
     clock.advance(5_000);
     expect(await degraded).toMatchObject({ node: 'n1', error: { code: 'UNAVAILABLE' } });
-    expect(await rejection(write)).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied' });
     node.greets = true;
     clock.advance(100);
     expect(await read).toBeUndefined();
+    expect(await write).toMatchObject({ copies: 2 });
   });
 
   test('a session that the node refuses as incompatible fails its calls as such, at once', async () => {
@@ -324,7 +324,7 @@ describe('abort', () => {
 });
 
 describe('a connection that breaks', () => {
-  test('a read is made once more when the node is back, a write fails as unknown', async () => {
+  test('what was under way is sent again when the node is back, the write under the same number', async () => {
     const { node, larder, cache } = await ready();
     const events: string[] = [];
     larder.on('degraded', ({ node: id, error }) => events.push(`degraded ${id} ${error.code}`));
@@ -332,58 +332,111 @@ describe('a connection that breaks', () => {
     await cache.set('a', 'kept');
     await node.operations.take();
     node.script = hold;
-    const [read, write] = [cache.get('a'), cache.set('a', 'x')];
-    const [sent] = (await node.operations.takeMany(2)) as [SentOperation];
+    const [read, write] = [cache.get('a'), cache.set('b', 'x')];
+    const [firstRead, firstWrite] = (await node.operations.takeMany(2)) as [SentOperation, SentOperation];
     node.kill();
-    expect(await rejection(write)).toMatchObject({
-      code: 'UNAVAILABLE',
-      outcome: 'unknown',
-      node: 'n1',
-      retryable: true,
-    });
     node.script = (operations) => node.behave(operations);
     await node.listen();
     expect(await read).toBe('kept');
-    expect((await node.operations.take()).timeoutMs).toBeLessThan(30_000);
-    expect(sent.timeoutMs).toBe(0);
+    expect(await write).toMatchObject({ copies: 2 });
+    const [secondRead, secondWrite] = (await node.operations.takeMany(2)) as [SentOperation, SentOperation];
+    expect([firstRead.timeoutMs, firstRead.request, secondRead.request, secondRead.isRetry]).toEqual([0, 0, 0, false]);
+    expect(secondRead.timeoutMs).toBeLessThan(30_000);
+    expect([firstWrite.isRetry, secondWrite.isRetry, secondWrite.request]).toEqual([false, true, firstWrite.request]);
     expect(events).toEqual(['degraded n1 UNAVAILABLE', 'recovered n1']);
   });
 
-  test('a read whose second connection breaks too fails', async () => {
+  test('a call under which five connections break fails; a write of which they may have taken a try is in doubt', async () => {
     const { node, cache } = await ready();
     node.script = ([operation]) => operation?.session.refuse(new LarderError('UNAVAILABLE', 'going down'));
-    const error = await rejection(cache.get('a'));
-    expect(error).toMatchObject({ code: 'UNAVAILABLE', node: 'n1', cause: { reason: 'going down' } });
-    expect(node.operations.length).toBe(2);
-  });
-
-  test('while the node is away writes fail at once, certainly not applied, and say when it is tried again', async () => {
-    const clock = stoppedClock();
-    const { node, larder, cache } = await ready({ clock });
-    const degraded = new Promise((resolve) => larder.on('degraded', resolve));
-    node.kill();
-    await degraded;
     const error = await rejection(cache.set('a', 'x'));
-    expect(error).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied', node: 'n1', retryable: true });
+    expect(error).toMatchObject({
+      code: 'UNAVAILABLE',
+      outcome: 'unknown',
+      node: 'n1',
+      cause: { reason: 'going down' },
+    });
+    expect(node.operations.length).toBe(5);
   });
 
-  test('reads wait for it until their deadline, but for five seconds at most', async () => {
+  test('calls wait for a node that is away until their deadline; then a write is certain not to have been applied', async () => {
     const clock = stoppedClock();
     const { node, larder, cache } = await ready({ clock });
     const degraded = new Promise((resolve) => larder.on('degraded', resolve));
     node.kill();
     await degraded;
-    let failed = false;
-    const read = rejection(cache.get('a', { timeout: 400 })).finally(() => {
-      failed = true;
-    });
+    const ends: string[] = [];
+    const note = (name: string) => (error: LarderError) => void ends.push(`${name} ${error.code} ${error.outcome}`);
+    const calls = [
+      cache.get('a', { timeout: 400 }).catch(note('read')),
+      cache.set('a', 'x', { timeout: 600 }).catch(note('write')),
+    ];
     clock.advance(380);
     await new Promise(setImmediate);
-    expect(failed).toBe(false);
+    expect(ends).toEqual([]);
     clock.advance(40);
-    expect(await read).toMatchObject({ code: 'UNAVAILABLE', node: 'n1' });
+    await calls[0];
+    expect(ends).toEqual(['read UNAVAILABLE undefined']);
+    clock.advance(200);
+    await calls[1];
+    expect(ends[1]).toBe('write UNAVAILABLE not-applied');
+  });
+
+  test('a write that was under way when the node went away for good ends at its deadline, in doubt', async () => {
+    const clock = stoppedClock();
+    const { node, larder, cache } = await ready({ clock });
+    const degraded = new Promise((resolve) => larder.on('degraded', resolve));
+    node.script = hold;
+    const write = rejection(cache.set('a', 'x'));
+    await node.operations.take();
+    node.kill();
+    await degraded;
+    clock.advance(1_000);
+    clock.advance(20);
+    expect(await write).toMatchObject({ code: 'UNAVAILABLE', outcome: 'unknown', node: 'n1', retryable: true });
+  });
+
+  test('after five seconds without the node new calls fail at once, and when it is back they do not', async () => {
+    const clock = stoppedClock();
+    const { node, larder, cache } = await ready({ clock, timeout: '30s' });
+    const degraded = new Promise((resolve) => larder.on('degraded', resolve));
+    const recovered = new Promise((resolve) => larder.on('recovered', resolve));
+    node.kill();
+    await degraded;
+    const patient = cache.set('a', 'x');
     clock.advance(5_000);
-    expect(await rejection(cache.get('a'))).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await rejection(cache.get('b'))).toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await rejection(cache.set('b', 'x'))).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied' });
+    await node.listen();
+    clock.advance(3_000);
+    await recovered;
+    expect(await patient).toMatchObject({ copies: 2 });
+    await cache.set('b', 'x');
+  });
+
+  test('writes of one key are sent again in the order in which they were made, before those that waited', async () => {
+    const { node, larder, cache } = await ready();
+    const degraded = new Promise((resolve) => larder.on('degraded', resolve));
+    node.script = hold;
+    // The order of the slots is that of the answers, not that of the calls.
+    const first = keys(40).map((value) => cache.set('a', value));
+    const sent = await node.operations.takeMany(40);
+    sent[7]?.session.send((writer) => {
+      for (const { id } of [...sent].reverse().slice(0, 20)) writer.written(id, 1, 1, 1);
+    });
+    await Promise.all(first.slice(20));
+    const second = keys(20).map((value) => cache.set('a', `again-${value}`));
+    await node.operations.takeMany(20);
+    node.kill();
+    await degraded;
+    const last = cache.set('a', 'last');
+    node.script = (operations) => node.behave(operations);
+    await node.listen();
+    await Promise.all([...first, ...second, last]);
+    const again = await node.operations.takeMany(41);
+    const expected = [...keys(20), ...keys(20).map((value) => `again-${value}`), 'last'];
+    expect(again.map(({ value }) => String(value))).toEqual(expected);
+    expect(again.map(({ isRetry }) => isRetry)).toEqual([...Array(40).fill(true), false]);
   });
 
   test('an idle client finds the node again by itself', async () => {

@@ -1,21 +1,22 @@
-import type { Clock, Random } from '@larder/base';
 import {
   type ClientView,
   cacheService,
   LarderError,
-  PROTOCOL_VERSION,
   SESSION_OPERATIONS_MAX,
   SESSION_VALUE_BYTES_MAX,
   type SessionResponseReader,
   toLarderError,
 } from '@larder/proto';
-import { encodeKey, keyScratch } from '../keys.js';
+import { encodeKey } from '../keys.js';
 import { answerCall, factsOf, isAnsweredByBulk } from './answer-call.js';
 import type { BulkFacts, Call, Carrier } from './call.js';
-import { closedError, lostError, nodeError, pendingBytesError, timeoutError } from './call-errors.js';
+import { closedError, forgottenError, lostError, nodeError, timeoutError } from './call-errors.js';
+import { type ConnectionEvents, type SessionOptions, WITHDRAWAL_MS } from './connection-events.js';
 import { Deadlines } from './deadlines.js';
 import { Inbox, type InboxOwner } from './inbox.js';
-import { Outbox } from './outbox.js';
+import { PendingBytes } from './pending-bytes.js';
+import { RequestFrames } from './request-frames.js';
+import { Silence } from './silence.js';
 import { Slots } from './slots.js';
 import { type LinkOwner, type LinkStream, StreamLink } from './stream-link.js';
 import { Sweeper } from './sweeper.js';
@@ -28,9 +29,12 @@ import { WaitingCalls } from './waiting-calls.js';
  * Nothing but `hello` is sent before the node has answered it, so that calls to a node that is not there have certainly
  * not been applied. What cannot be sent waits: for the node's first word, for a slot, for room in the outbox.
  *
- * A stream that breaks fails the writes that were under way (`unknown`) and hands the reads back (`callLost`). While the
- * node is away writes fail at once; reads wait for it until their deadline, during the first AWAIT_RETURN_MS: long
- * enough for a restart, and afterwards a node that stays away costs its callers no time.
+ * A stream that breaks hands back what was under way (`callLost`), in the order in which it was sent. While the node is away
+ * calls wait for it until their deadline; those that are made after AWAIT_RETURN_MS fail at once: a node that stays away
+ * costs its callers no time.
+ *
+ * A node that does not answer while the view gives its partitions to others breaks no stream. What is under way there is
+ * handed back as well (`callLeft`), unless the answer comes within WITHDRAWAL_MS.
  */
 
 /**
@@ -44,44 +48,21 @@ const WAITING_CALLS_MAX = 1_000_000;
 /** How late a timeout may be noticed. */
 const SWEEP_PERIOD_MS = 20;
 const AWAIT_RETURN_MS = 5_000;
-export interface SessionOptions {
-  readonly clientName: string;
-  readonly timeoutMs: number;
-  /** Values on their way to one node, on its session and, again, on Bulk. At the bound: BUSY. */
-  readonly pendingBytesMax: number;
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
-/** What connections tell their client. */
-export interface ConnectionEvents {
-  viewReceived(view: ClientView): void;
-  /** The node answered with a failure. */
-  callFailed(call: Call, error: LarderError): void;
-  /** The connection broke before the node answered. */
-  callLost(call: Call, error: LarderError): void;
-  /** The call waits, unsent, for a node that may not own its key any more. */
-  callMisplaced(call: Call): void;
-  /** Also for each attempt that fails; `isFirst` once, until `connectionReady`. */
-  connectionLost(node: string, error: LarderError, isFirst: boolean): void;
-  connectionReady(node: string): void;
-}
-
 export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   readonly #link: StreamLink;
   readonly #slots = new Slots(SESSION_OPERATIONS_MAX);
   readonly #waiting = new WaitingCalls(WAITING_CALLS_MAX);
-  readonly #outbox = new Outbox(() => this.#sendWaiting());
+  readonly #frames: RequestFrames;
   readonly #inbox = new Inbox(this);
+  readonly #silence = new Silence();
+  readonly #pendingBytes: PendingBytes;
   readonly #deadlines: Deadlines;
   readonly #sweeper: Sweeper;
-  /** Handles that this stream knows. */
-  readonly #opened = new Set<number>();
   #isReady = false;
   #isRetired = false;
   #nowMs = 0;
-  /** Of values in slots and waiting. */
-  #pendingBytes = 0;
+  /** When calls whose keys have other owners are taken back. */
+  #withdrawalAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
     readonly node: string,
@@ -94,7 +75,9 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     const { clock, random } = options;
     const { path } = cacheService.Session!;
     this.#link = new StreamLink({ node, address, path, clock, random, isGreeted: true }, this);
-    this.#deadlines = new Deadlines(this.#slots, this.#waiting, {
+    this.#frames = new RequestFrames(options, events, this, () => this.#sendWaiting());
+    this.#pendingBytes = new PendingBytes(node, options.pendingBytesMax);
+    this.#deadlines = new Deadlines(this.#slots, this.#waiting, this.#silence, {
       unanswered: (call) => call.reject(timeoutError(call, node, call.timeoutMs || options.timeoutMs)),
       unsent: (call) => this.#leaveUnsent(call),
     });
@@ -107,7 +90,7 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   }
 
   hasSent(frame: number): boolean {
-    return this.#outbox.hasSent(frame);
+    return this.#frames.hasSent(frame);
   }
 
   willSend(): boolean {
@@ -116,35 +99,42 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
 
   /** Sends the call whose key was just encoded into `keyScratch`. */
   submit(call: Call, keyBytes: number): void {
-    if (this.#outbox.writer.at === 0) this.#nowMs = this.options.clock.monotonicMs();
+    if (this.#frames.isEmpty) this.#nowMs = this.options.clock.monotonicMs();
     let { timeoutMs } = call;
-    if (call.deadlineMs === 0) call.deadlineMs = this.#nowMs + (timeoutMs || this.options.timeoutMs);
+    const isNew = call.deadlineMs === 0;
+    if (isNew) call.deadlineMs = this.#nowMs + (timeoutMs || this.options.timeoutMs);
     else timeoutMs = this.#leftMs(call);
-    if (!this.#sweeper.isRunning) this.#sweeper.start();
+    if (!this.#sweeper.isRunning) this.#startSweeper();
     this.#deadlines.watch(call);
-    if (call.value !== undefined && !this.#admitValue(call, call.value.length)) return;
-    if (this.#isReady && this.#waiting.length === 0 && !this.#outbox.isFull && !isLarge(call)) {
+    const fault = this.#pendingBytes.admit(call);
+    if (fault !== undefined) {
+      call.reject(fault);
+      return;
+    }
+    if (this.#isReady && this.#waiting.length === 0 && !this.#frames.isFull && !isLarge(call)) {
       const slot = this.#slots.take(call);
       if (slot >= 0) {
-        this.#send(call, slot, keyBytes, timeoutMs);
+        this.#frames.write(call, slot, keyBytes, timeoutMs);
         return;
       }
     }
-    this.#submitLater(call);
+    this.#submitLater(call, isNew);
   }
 
-  /** Gives back the calls that have not been sent. */
-  releaseWaiting(): void {
+  /** Another view is in force: gives back what has not been sent, and soon what is under way and belongs elsewhere. */
+  ownersChanged(): void {
     for (const call of this.#waiting.takeAll()) {
-      this.#forgetValue(call);
+      this.#pendingBytes.forget(call);
       this.events.callMisplaced(call);
     }
+    if (this.#slots.used === 0 || this.#withdrawalAtMs !== Number.POSITIVE_INFINITY) return;
+    this.#withdrawalAtMs = this.#silence.startMs + WITHDRAWAL_MS;
   }
 
   /** The view does not name this node any more: takes no more calls and ends when the last one is answered. */
   retire(): void {
     this.#isRetired = true;
-    this.releaseWaiting();
+    this.ownersChanged();
     this.#closeWhenDone();
   }
 
@@ -161,14 +151,12 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   // LinkOwner
 
   opened(stream: LinkStream): void {
-    this.#outbox.reset(stream);
+    this.#frames.open(stream);
     this.#inbox.reset(stream);
-    this.#outbox.writer.hello(PROTOCOL_VERSION, this.options.clientName, this.options.timeoutMs);
-    this.#outbox.appended();
   }
 
   received(frame: Buffer): void {
-    this.#deadlines.heardMs = this.options.clock.monotonicMs();
+    this.#silence.heardMs = this.options.clock.monotonicMs();
     this.#inbox.receive(frame);
   }
 
@@ -178,11 +166,13 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
 
   lost(error: LarderError, isFirst: boolean): void {
     this.#isReady = false;
+    this.#withdrawalAtMs = Number.POSITIVE_INFINITY;
     this.#nowMs = this.options.clock.monotonicMs();
     const sent = this.#slots.releaseAll();
-    for (const call of sent) this.#forgetValue(call);
-    for (const call of sent) if (!call.settled) this.events.callLost(call, error);
-    this.#waiting.removeIf((call) => !this.#staysWaiting(call));
+    const waiting = this.#waiting.takeAll();
+    for (const call of sent) this.#pendingBytes.forget(call);
+    for (const call of inOrder(sent)) if (!call.settled) this.events.callLost(call, error);
+    for (const call of waiting) this.#waitOn(call, error);
     this.#forgetStream();
     if (this.#isRetired) this.close();
     else this.events.connectionLost(this.node, error, isFirst);
@@ -199,7 +189,7 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     if (call === undefined) {
       throw new LarderError('INTERNAL', `it answered operation ${reader.id}, which is not in flight`);
     }
-    if (call.value !== undefined) this.#pendingBytes -= call.value.length;
+    this.#pendingBytes.forget(call);
     if (call.settled) return;
     if (reader.failure !== undefined) this.events.callFailed(call, nodeError(call, reader.failure, this.node));
     else if (isAnsweredByBulk(call, reader)) this.sendBulk(call, factsOf(reader));
@@ -230,28 +220,14 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     );
   }
 
-  #send(call: Call, slot: number, keyBytes: number, timeoutMs: number): void {
-    const { cache } = call;
-    const outbox = this.#outbox;
-    const { writer } = outbox;
-    if (!this.#opened.has(cache.handle)) {
-      this.#opened.add(cache.handle);
-      writer.open(cache.handle, cache.name);
-    }
-    call.carrier = this;
-    call.frame = outbox.frame;
-    writer.operation(slot, call.kind, cache.handle, keyScratch, keyBytes, call.value, call.ttlMs, timeoutMs);
-    outbox.appended();
-  }
-
-  #submitLater(call: Call): void {
+  #submitLater(call: Call, isNew: boolean): void {
     this.#link.open();
     if (this.#link.phase === 'closed') {
       this.#refuse(call, closedError(call));
     } else if (this.#isReady && this.#waiting.length === 0 && isLarge(call)) {
-      this.#forgetValue(call);
+      this.#pendingBytes.forget(call);
       this.sendBulk(call);
-    } else if (this.#link.lastError !== undefined && !this.#mayAwaitReturn(call)) {
+    } else if (this.#link.lastError !== undefined && !this.#mayAwaitReturn(isNew)) {
       this.#refuse(call, this.#unreachable(call));
     } else if (!this.#waiting.push(call)) {
       const message = `more than ${WAITING_CALLS_MAX} calls are waiting for node ${this.node}`;
@@ -262,16 +238,18 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   #sendWaiting(): void {
     if (!this.#isReady) return;
     this.#nowMs = this.options.clock.monotonicMs();
-    for (let call = this.#waiting.peek(); call && !this.#outbox.isFull; call = this.#waiting.peek()) {
+    for (let call = this.#waiting.peek(); call && !this.#frames.isFull; call = this.#waiting.peek()) {
       if (call.settled) {
-        this.#forgetValue(call);
+        this.#pendingBytes.forget(call);
       } else if (isLarge(call)) {
-        this.#forgetValue(call);
+        this.#pendingBytes.forget(call);
         this.sendBulk(call);
+      } else if (call.isForgotten(this.options.numbers)) {
+        this.#refuse(call, forgottenError(call));
       } else {
         const slot = this.#slots.take(call);
         if (slot < 0) return;
-        this.#send(call, slot, encodeKey(call.key), this.#leftMs(call));
+        this.#frames.write(call, slot, encodeKey(call.key), this.#leftMs(call));
       }
       this.#waiting.shift();
     }
@@ -281,37 +259,23 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     return Math.max(1, Math.ceil(call.deadlineMs - this.#nowMs));
   }
 
-  #admitValue(call: Call, valueBytes: number): boolean {
-    if (this.#pendingBytes + valueBytes > this.options.pendingBytesMax) {
-      call.reject(pendingBytesError(call, this.node, this.options.pendingBytesMax));
-      return false;
-    }
-    this.#pendingBytes += valueBytes;
-    return true;
-  }
-
-  #forgetValue(call: Call): void {
-    if (call.value !== undefined) this.#pendingBytes -= call.value.length;
-  }
-
   #refuse(call: Call, error: LarderError): void {
-    this.#forgetValue(call);
+    this.#pendingBytes.forget(call);
     call.reject(error);
   }
 
-  /** Of calls that had not been sent when the connection broke. */
-  #staysWaiting(call: Call): boolean {
-    if (!call.settled && !this.#isRetired && this.#mayAwaitReturn(call)) return true;
-    this.#forgetValue(call);
-    if (call.settled) return false;
+  /** The call had not been sent when the connection broke. */
+  #waitOn(call: Call, error: LarderError): void {
+    if (!call.settled && !this.#isRetired && error.retryable && this.#waiting.push(call)) return;
+    this.#pendingBytes.forget(call);
+    if (call.settled) return;
     if (this.#isRetired) this.events.callMisplaced(call);
     else call.reject(this.#unreachable(call));
-    return false;
   }
 
-  #mayAwaitReturn(call: Call): boolean {
+  #mayAwaitReturn(isNew: boolean): boolean {
     const { lastError, lostAtMs } = this.#link;
-    return !call.isWrite && lastError?.retryable === true && this.#nowMs - lostAtMs < AWAIT_RETURN_MS;
+    return lastError?.retryable === true && (!isNew || this.#nowMs - lostAtMs < AWAIT_RETURN_MS);
   }
 
   #unreachable(call: Call): LarderError {
@@ -320,17 +284,23 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   }
 
   #forgetStream(): void {
-    this.#outbox.reset(undefined);
+    this.#frames.reset(undefined);
     this.#inbox.reset(undefined);
-    this.#opened.clear();
   }
 
   #closeWhenDone(): void {
-    if (this.#slots.used === 0 && this.#waiting.length === 0) this.close();
+    if (this.unsettled === 0) this.close();
+  }
+
+  #startSweeper(): void {
+    this.#silence.begin(this.#nowMs);
+    this.#sweeper.start();
   }
 
   #sweep(nowMs: number): boolean {
     this.#nowMs = nowMs;
+    if (nowMs >= this.#withdrawalAtMs) this.#withdraw();
+    if (this.#silence.isQuestionDue(nowMs)) this.events.nodeSilent(this.node);
     const fault = this.#deadlines.sweep(nowMs);
     if (fault !== undefined) {
       const message = `node ${this.node} at ${this.address} ${fault}`;
@@ -339,9 +309,17 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     return this.#slots.used + this.#waiting.length > 0;
   }
 
+  #withdraw(): void {
+    this.#withdrawalAtMs = Number.POSITIVE_INFINITY;
+    const left = this.#slots.withdraw((call) => this.events.isMisplaced(call, this.node, this.address));
+    for (const call of left) this.#pendingBytes.forget(call);
+    for (const call of inOrder(left)) this.events.callLeft(call);
+    if (this.#isRetired) this.#closeWhenDone();
+  }
+
   /** It was given up, or its time is up, before it could be sent. */
   #leaveUnsent(call: Call): void {
-    this.#forgetValue(call);
+    this.#pendingBytes.forget(call);
     if (call.settled) return;
     const isAway = this.#link.lastError !== undefined;
     call.reject(
@@ -352,4 +330,9 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
 
 function isLarge(call: Call): boolean {
   return call.value !== undefined && call.value.length > SESSION_VALUE_BYTES_MAX;
+}
+
+/** As the calls were sent, a write before the reads that followed it. */
+function inOrder(calls: Call[]): Call[] {
+  return calls.sort((one, other) => one.order - other.order || Number(other.isWrite) - Number(one.isWrite));
 }

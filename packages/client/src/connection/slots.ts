@@ -52,6 +52,18 @@ export class Slots {
     return all;
   }
 
+  /** Takes out the calls that the test names. Their slots stay in use until the node has answered. */
+  withdraw(isToGo: (call: Call) => boolean): Call[] {
+    const withdrawn: Call[] = [];
+    for (let slot = 0; slot < this.#calls.length; slot++) {
+      const call = this.#calls[slot];
+      if (call === undefined || call.settled || !isToGo(call)) continue;
+      this.#calls[slot] = call.standIn();
+      withdrawn.push(call);
+    }
+    return withdrawn;
+  }
+
   forEach(visit: (call: Call) => void): void {
     for (const call of this.#calls) if (call !== undefined) visit(call);
   }

@@ -1,15 +1,17 @@
-import { BoundedQueue, type Clock } from '@larder/base';
+import { BoundedQueue, type Clock, type Random } from '@larder/base';
 import { LarderError } from '@larder/proto';
 import type { Call } from '../connection/call.js';
 import { Sweeper } from '../connection/sweeper.js';
 
 /**
- * Calls that a node sent elsewhere while the client knows no other place for them: each is tried again after a pause
+ * Calls that a node turned away while the client knows no other place for them: each is tried again after a pause
  * that doubles, and at once when the view changes, until its deadline. Then it fails with what the node said.
  */
 
+/** The first pause is 10 to 25 ms, the last ones 160 to 400: no two calls come back together. */
 const PAUSE_MS_FIRST = 10;
 const PAUSE_MS_MAX = 160;
+const PAUSE_SPREAD = 1.5;
 const SWEEP_PERIOD_MS = 10;
 /** At the bound a call fails at once. */
 const CALLS_MAX = 100_000;
@@ -26,6 +28,7 @@ export class Detours {
 
   constructor(
     readonly clock: Clock,
+    readonly random: Random,
     readonly submit: (call: Call) => void,
   ) {
     this.#sweeper = new Sweeper(clock, SWEEP_PERIOD_MS, (nowMs) => this.#sweep(nowMs));
@@ -36,7 +39,8 @@ export class Detours {
   }
 
   park(call: Call, error: LarderError): void {
-    const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** call.detours++);
+    const plainMs = Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** call.detours++);
+    const pauseMs = plainMs * (1 + PAUSE_SPREAD * this.random.next());
     if (!this.#detours.push({ call, error, retryAtMs: this.clock.monotonicMs() + pauseMs })) call.reject(error);
     this.#sweeper.start();
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '@larder/base';
 import { type ClientView, LarderError, PARTITION_COUNT } from '@larder/proto';
+import type { ConnectionEvents, SessionOptions } from '../connection/connection-events.js';
 import { NodeConnection } from '../connection/node-connection.js';
-import type { ConnectionEvents, SessionOptions } from '../connection/session-connection.js';
 import { isAddress } from '../endpoints.js';
 import { shownValue } from '../shown-value.js';
 
@@ -48,6 +48,12 @@ export class Router {
     return this.#connections[this.#view.owners[partition]!]!;
   }
 
+  /** How often the partition has begun anew, empty. */
+  lost(partition: number): number {
+    const { lost } = this.#view;
+    return lost === undefined ? 0 : lost[partition]!;
+  }
+
   connectionTo(node: string): NodeConnection | undefined {
     return this.#connections.find((connection) => connection.node === node);
   }
@@ -64,7 +70,7 @@ export class Router {
     this.#adoptedMs = nowMs;
     const dropped = before.filter((connection) => !this.#connections.includes(connection));
     this.#retired = [...this.#retired, ...dropped].filter((connection) => connection.unsettled > 0);
-    for (const connection of before) connection.releaseWaiting();
+    for (const connection of before) connection.ownersChanged();
     for (const connection of dropped) connection.retire();
     return true;
   }

@@ -10,11 +10,17 @@ export interface SentBulk {
     readonly key: Buffer;
     readonly timeoutMs: number;
     readonly ttlMs?: number;
+    readonly request: number;
+    readonly retry: boolean;
+    readonly lost: number;
+    readonly ack: number;
   } | null;
   readonly cacheName: string;
   readonly valueBytes: number;
   readonly chunk: Buffer;
   readonly cancel: boolean;
+  readonly clientId: number;
+  readonly settledBelow: number;
 }
 
 export type BulkStream = ServerDuplexStream<SentBulk, object>;

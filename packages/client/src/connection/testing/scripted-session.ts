@@ -20,10 +20,18 @@ export interface SentOperation {
   readonly value: Buffer | undefined;
   readonly ttlMs: number;
   readonly timeoutMs: number;
+  /** 0 for a read. */
+  readonly request: number;
+  readonly isRetry: boolean;
+  readonly lost: number;
+  readonly ack: number;
 }
 
 export interface SentFrame {
   readonly bytes: number;
+  /** 0 if the frame does not say. */
+  readonly settledBelow: number;
+  readonly viewVersion: number;
   readonly operations: readonly SentOperation[];
 }
 
@@ -37,7 +45,9 @@ export interface SessionScript {
 
 /** The node's end of one Session stream. */
 export class ScriptedSession {
-  hello: { readonly protocol: number; readonly name: string; readonly timeoutMs: number } | undefined;
+  hello:
+    | { readonly protocol: number; readonly name: string; readonly timeoutMs: number; readonly clientId: number }
+    | undefined;
   /** Names by handle. */
   readonly caches = new Map<number, string>();
   readonly #reader = new SessionRequestReader();
@@ -105,17 +115,19 @@ export class ScriptedSession {
       else if (item === RequestItem.open) this.caches.set(reader.cache, reader.name);
       else operations.push(this.#operation(bytes));
     }
-    this.script.received({ bytes: bytes.length, operations });
+    const { settledBelow, viewVersion } = reader;
+    this.script.received({ bytes: bytes.length, settledBelow, viewVersion, operations });
   }
 
   #greeted(): void {
-    const { protocol, name, timeoutMs } = this.#reader;
-    this.hello = { protocol, name, timeoutMs };
+    const { protocol, name, timeoutMs, clientId } = this.#reader;
+    this.hello = { protocol, name, timeoutMs, clientId };
     if (this.script.greets) this.greet();
   }
 
   #operation(bytes: Buffer): SentOperation {
     const { id, kind, cache, keyStart, keyEnd, hasValue, valueStart, valueEnd, ttlMs, timeoutMs } = this.#reader;
+    const { requestNumber: request, isRetry, lost, ack } = this.#reader;
     return {
       session: this,
       id,
@@ -125,6 +137,10 @@ export class ScriptedSession {
       value: hasValue ? Buffer.from(bytes.subarray(valueStart, valueEnd)) : undefined,
       ttlMs,
       timeoutMs,
+      request,
+      isRetry,
+      lost,
+      ack,
     };
   }
 }

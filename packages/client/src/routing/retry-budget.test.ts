@@ -1,0 +1,35 @@
+import { ManualClock } from '@larder/base';
+import { expect, test } from 'vitest';
+import { RETRY_TOKENS_MAX, RetryBudget } from './retry-budget.js';
+
+function takeAll(budget: RetryBudget): number {
+  let taken = 0;
+  while (budget.take()) taken++;
+  return taken;
+}
+
+test('a new client may send a whole window of calls again', () => {
+  expect(takeAll(new RetryBudget(new ManualClock()))).toBe(RETRY_TOKENS_MAX);
+});
+
+test('an exhausted budget earns a retry for every ten calls, and a hundred a second', () => {
+  const clock = new ManualClock();
+  const budget = new RetryBudget(clock);
+  takeAll(budget);
+  budget.calls += 1_000;
+  expect(takeAll(budget)).toBe(100);
+  clock.advance(2_000);
+  expect(takeAll(budget)).toBe(200);
+  budget.calls += 9;
+  expect(takeAll(budget)).toBe(0);
+  budget.calls += 1;
+  expect(takeAll(budget)).toBe(1);
+});
+
+test('what is not used is saved up to the bound, and not beyond', () => {
+  const clock = new ManualClock();
+  const budget = new RetryBudget(clock);
+  budget.calls += 10_000_000;
+  clock.advance(10_000_000);
+  expect(takeAll(budget)).toBe(RETRY_TOKENS_MAX);
+});
