@@ -39,7 +39,7 @@ class Search {
   }
 
   run(): Verdict {
-    const stack: { index: number; state: State; first: number }[] = [];
+    const stack: { index: number; state: State; first: number; isSure: boolean }[] = [];
     let state: State;
     let from = 0;
     for (;;) {
@@ -47,7 +47,7 @@ class Search {
       const found = this.#steps > STEPS_MAX ? -1 : this.#next(from, state);
       if (found >= 0) {
         const next = apply(this.history[found]!, state) as { state: State };
-        stack.push({ index: found, state, first: this.#first });
+        stack.push({ index: found, state, first: this.#first, isSure: isSure(this.history[found]!) });
         this.#place(found);
         state = next.state;
         from = this.#first;
@@ -60,23 +60,27 @@ class Search {
       this.#unplace(last.index);
       this.#first = last.first;
       state = last.state;
-      from = last.index + 1;
+      from = last.isSure ? this.history.length : last.index + 1;
     }
   }
 
-  /** The next call that may come first of those that are left, or -1. */
+  /** The next call that may come first of those that are left, or -1; a sure one before all others. */
   #next(from: number, state: State): number {
     const { history } = this;
     let earliestReturn = Number.POSITIVE_INFINITY;
+    let found = -1;
     for (let index = this.#first; index < history.length; index++) {
       const call = history[index]!;
-      if (call.invokedMs > earliestReturn) return -1;
+      if (call.invokedMs > earliestReturn) break;
       if (this.#done[index] === 1) continue;
       this.#steps++;
-      if (index >= from && apply(call, state) !== undefined) return index;
+      if (index >= from && (found < 0 || isSure(call)) && apply(call, state) !== undefined) {
+        if (isSure(call)) return index;
+        found = index;
+      }
       earliestReturn = Math.min(earliestReturn, call.returnedMs);
     }
-    return -1;
+    return found;
   }
 
   #place(index: number): void {
@@ -99,6 +103,15 @@ class Search {
     this.#tried.add(name);
     return true;
   }
+}
+
+/**
+ * A call that changes nothing, by its kind or by its answer. Where it may come first and its answer is right it comes
+ * first: whatever else explains the others explains them after it too.
+ */
+function isSure({ operation, result, returnedMs }: Call): boolean {
+  if (returnedMs === Number.POSITIVE_INFINITY) return false;
+  return operation.kind === 'get' || operation.kind === 'expire' || result === false;
 }
 
 /** The state after the call, or undefined if it cannot have returned what it did. */

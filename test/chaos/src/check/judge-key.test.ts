@@ -69,6 +69,18 @@ describe('judging the history of a key', () => {
     expect(judgeKey(calls)).toMatchObject({ ...found, undecided: false });
   });
 
+  it('judges a key that an outage left with dozens of unknown writes', () => {
+    const unknowns = Array.from({ length: 60 }, (_, index) => set(`u${index}`, 10 + index, 600, unknown));
+    const reads = Array.from({ length: 60 }, (_, index) => get('u7', 1_000 + index, 1_010 + index));
+    const calls = [set('a', 0, 1), ...unknowns, ...reads];
+    expect(judgeKey(calls)).toMatchObject({ lost: 0, staleReads: 0, undecided: false });
+    expect(judgeKey([...calls, get('a', 2_000, 2_001)])).toMatchObject({ lost: 1, undecided: false });
+  });
+
+  it('needs an unknown write that nobody read to explain what a delete found', () => {
+    expect(judgeKey([set('a', 0, 1, unknown), remove(true, 2, 3)])).toMatchObject({ lost: 0, staleReads: 0 });
+  });
+
   it('names the calls that contradict the others', () => {
     const stale = get('a', 6, 7);
     expect(judgeKey([set('a', 0, 1), set('b', 2, 3), stale, get('b', 8, 9)]).contradictions).toEqual([stale]);

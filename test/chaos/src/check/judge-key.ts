@@ -22,11 +22,28 @@ const FINE: KeyVerdict = { lost: 0, staleReads: 0, undecided: false, contradicti
 
 /** The key was never written before the first of these calls. */
 export function judgeKey(records: readonly CallRecord[]): KeyVerdict {
-  const told = records.filter((record) => record.outcome !== 'failed');
+  const told = withoutIdle(records.filter((record) => record.outcome !== 'failed'));
   const verdict = checkLinearizability(told.map(callOf));
   if (verdict === 'linearizable') return FINE;
   if (verdict === 'undecided') return { ...FINE, undecided: true };
   return classify(told, contradictionsOf(told));
+}
+
+/**
+ * Without the unknown writes that can explain nothing; after an outage there are dozens of them, and the search would try
+ * each everywhere. A set whose value nobody has read is of use to a delete that found something, and to nothing else. A
+ * delete is of use to what found nothing. Of writes that are of the same use the earliest will do at any later time.
+ */
+function withoutIdle(told: readonly CallRecord[]): CallRecord[] {
+  const known = told.filter(({ outcome }) => outcome === 'ok');
+  const seen = new Set(known.map(({ kind, result }) => (kind === 'get' ? result : undefined)));
+  const finds = known.filter(({ kind, result }) => kind === 'delete' && result === true).length;
+  const misses = known.filter(({ kind, result }) => kind !== 'set' && !result).length;
+  const unknown = told.filter(({ outcome }) => outcome === 'unknown').sort((a, b) => a.beganMs - b.beganMs);
+  const unseen = unknown.filter(({ kind, value }) => kind === 'set' && !seen.has(value));
+  const deletes = unknown.filter(({ kind }) => kind === 'delete');
+  const idle = new Set([...unseen.slice(finds), ...deletes.slice(misses)]);
+  return told.filter((record) => !idle.has(record));
 }
 
 function callOf(record: CallRecord): Call {

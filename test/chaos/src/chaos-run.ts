@@ -1,0 +1,86 @@
+import { ChaosWorld } from './chaos-world.js';
+import { monotonicMs } from './load/monotonic.js';
+import type { NetworkKind } from './network/chaos-network.js';
+import { Faults, type Pace } from './scenarios/scenario.js';
+import { SCENARIOS, type ScenarioName } from './scenarios/scenarios.js';
+
+export interface ChaosRunOptions {
+  readonly scenario: ScenarioName;
+  /** No further round of faults begins after this; there is at least one. */
+  readonly durationMs: number;
+  readonly pace: Pace;
+  readonly network?: NetworkKind | undefined;
+}
+
+/** What a run has shown, as it is printed. Times in milliseconds. */
+export interface ChaosResult {
+  readonly scenario: ScenarioName;
+  readonly network: NetworkKind;
+  readonly faults: number;
+  readonly acknowledged: number;
+  readonly lost: number;
+  readonly staleReads: number;
+  readonly doubleOwners: number;
+  readonly failedCalls: number;
+  readonly unknownOutcomes: number;
+  readonly undecided: number;
+  readonly problems: number;
+  readonly windowMs: { readonly p50: number; readonly p99: number; readonly max: number };
+}
+
+export interface ChaosOutcome {
+  readonly result: ChaosResult;
+  /** What was wrong, and which errors clients met, for people. */
+  readonly story: readonly string[];
+}
+
+/** Runs one scenario on a cluster of its own. */
+export async function chaosRun(options: ChaosRunOptions): Promise<ChaosOutcome> {
+  const { run, delay } = SCENARIOS[options.scenario];
+  const world = await ChaosWorld.start({ voters: 3, delay, kind: options.network });
+  try {
+    const faults = new Faults(world, options.pace);
+    const untilMs = monotonicMs() + options.durationMs;
+    do await run(faults);
+    while (monotonicMs() < untilMs);
+    await world.finish();
+    return outcomeOf(options.scenario, world, faults);
+  } finally {
+    await world.stop();
+  }
+}
+
+function outcomeOf(scenario: ScenarioName, world: ChaosWorld, faults: Faults): ChaosOutcome {
+  const { counts, owners, stories, errors, problems } = world.evidence;
+  const { acknowledged, lost, staleReads, failedCalls, unknownOutcomes, undecided } = counts;
+  const doubleOwners = owners.found.length;
+  return {
+    result: {
+      scenario,
+      network: world.network.kind,
+      faults: faults.count,
+      acknowledged,
+      lost,
+      staleReads,
+      doubleOwners,
+      failedCalls,
+      unknownOutcomes,
+      undecided,
+      problems,
+      windowMs: percentiles(faults.windowsMs),
+    },
+    story: [
+      ...stories,
+      ...owners.found.map(({ partition, nodes, epochs }) => {
+        return `double owner of partition ${partition}: ${nodes.join(' and ')} under epochs ${epochs.join(' and ')}`;
+      }),
+      ...errors.map(([error, count]) => `${count} times ${error}`),
+    ],
+  };
+}
+
+function percentiles(windowsMs: readonly number[]): ChaosResult['windowMs'] {
+  const sorted = [...windowsMs].sort((a, b) => a - b);
+  const at = (share: number): number => Math.round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}

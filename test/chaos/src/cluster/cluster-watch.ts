@@ -1,0 +1,91 @@
+/**
+ * Asks every node for its status all the time: who serves what goes to the search for double owners, and whoever waits
+ * for the cluster to be whole again is told. A node that does not answer says nothing.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Evidence } from '../check/evidence.js';
+import { monotonicMs } from '../load/monotonic.js';
+import type { ChaosCluster } from './chaos-cluster.js';
+import type { ChaosNode } from './chaos-node.js';
+import { type NodeStatus, StatusReader } from './node-status.js';
+
+const PERIOD_MS = 150;
+const SETTLED_MS_MAX = 60_000;
+
+export class ClusterWatch {
+  readonly #reader = new StatusReader();
+  readonly #latest = new Map<string, { readonly status: NodeStatus; readonly askedMs: number }>();
+  readonly #watching: Promise<void>;
+  #isOver = false;
+
+  constructor(
+    private readonly cluster: ChaosCluster,
+    private readonly evidence: Evidence,
+  ) {
+    this.#watching = this.#watch();
+  }
+
+  /**
+   * Resolves when all nodes that run say the same: they and nobody else are members, every partition has its two copies,
+   * and nothing moves. A minute later it is a problem.
+   */
+  async settled(): Promise<void> {
+    const sinceMs = monotonicMs();
+    while (!this.#isSettled(sinceMs)) {
+      if (monotonicMs() - sinceMs > SETTLED_MS_MAX) {
+        this.evidence.problem(`the cluster was not whole again within ${SETTLED_MS_MAX} ms: ${this.#shown()}`);
+        return;
+      }
+      await sleep(PERIOD_MS / 3);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    await this.#watching;
+    this.#reader.close();
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#isOver) {
+      await Promise.all([this.#askAll(), sleep(PERIOD_MS)]);
+    }
+  }
+
+  async #askAll(): Promise<void> {
+    const nodes = this.cluster.nodes.filter(({ isFrozen }) => !isFrozen);
+    await Promise.all(nodes.map((node) => this.#ask(node)));
+  }
+
+  async #ask({ id, address }: ChaosNode): Promise<void> {
+    const askedMs = monotonicMs();
+    const status = await this.#reader.read(address);
+    if (status === undefined) return;
+    this.#latest.set(id, { status, askedMs });
+    const { incarnation, served } = status;
+    this.evidence.owners.add({ node: id, incarnation, askedMs, answeredMs: monotonicMs(), served });
+  }
+
+  #isSettled(sinceMs: number): boolean {
+    const running = this.cluster.nodes.map(({ id }) => id);
+    const versions = new Set<number>();
+    for (const id of running) {
+      const latest = this.#latest.get(id);
+      if (latest === undefined || latest.askedMs < sinceMs) return false;
+      const { members, underReplicated, moves, viewVersion } = latest.status;
+      const isWhole = members.length === running.length && members.every((member) => running.includes(member.id));
+      if (!isWhole || members.some(({ draining }) => draining) || underReplicated > 0 || moves > 0) return false;
+      versions.add(viewVersion);
+    }
+    return versions.size === 1;
+  }
+
+  #shown(): string {
+    const shown = [...this.#latest].map(([id, { status }]) => {
+      const { members, underReplicated, moves, viewVersion, served } = status;
+      const ids = members.map((member) => member.id).join(' ');
+      return `${id} sees view ${viewVersion} of ${ids}, ${underReplicated} single, ${moves} moving, serves ${served.length}`;
+    });
+    return shown.join('; ') || 'no node has answered';
+  }
+}

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ChaosWorld } from '../chaos-world.js';
+import { monotonicMs } from '../load/monotonic.js';
+
+/** How long the faults of a run last. */
+export interface Pace {
+  readonly freezeMs: number;
+  readonly cutMs: number;
+  readonly slowMs: number;
+}
+
+/** The issue of a run that takes minutes, and of the short form that the tests run. */
+export const FULL_PACE: Pace = { freezeMs: 10_000, cutMs: 10_000, slowMs: 10_000 };
+export const SHORT_PACE: Pace = { freezeMs: 2_500, cutMs: 2_500, slowMs: 2_500 };
+
+/** One fault, or one round of faults that belong together, until the cluster is whole again. */
+export type Scenario = (faults: Faults) => Promise<void>;
+
+/** Causes faults, counts them, and measures for how long the keys of the node that is hit are away. */
+export class Faults {
+  count = 0;
+  readonly windowsMs: number[] = [];
+
+  constructor(
+    readonly world: ChaosWorld,
+    readonly pace: Pace,
+  ) {}
+
+  /** Any of the nodes that run. */
+  anyNode(): string {
+    const { nodes } = this.world.cluster;
+    return nodes[this.world.random.integer(nodes.length)]!.id;
+  }
+
+  /** Any of the others. */
+  otherThan(id: string): string {
+    const others = this.world.cluster.nodes.filter((node) => node.id !== id);
+    return others[this.world.random.integer(others.length)]!.id;
+  }
+
+  /** Resolves when the fault is over and the cluster whole again. `hold` lasts for as long as the fault is to last. */
+  async cause(
+    id: string,
+    begin: () => unknown,
+    hold: (probing: Hold) => Promise<void>,
+    end: () => unknown,
+  ): Promise<void> {
+    const { probe, watch } = this.world;
+    await this.world.loaded();
+    const probing = await probe.begin(id);
+    const beganMs = monotonicMs();
+    this.count++;
+    await begin();
+    await hold({ answered: () => probing.answeredSince(beganMs + TAKEN_OVER_MS_MIN) });
+    await end();
+    await probing.answeredSince(monotonicMs());
+    this.windowsMs.push(...(await probing.end()));
+    await watch.settled();
+  }
+}
+
+/** Nobody takes over sooner, so what is answered later than this is answered by who did. */
+const TAKEN_OVER_MS_MIN = 700;
+
+export interface Hold {
+  /** Resolves when the keys of the node that was hit are answered again. */
+  answered(): Promise<void>;
+}
+
+export function forMs(durationMs: number): () => Promise<void> {
+  return () => sleep(durationMs);
+}
