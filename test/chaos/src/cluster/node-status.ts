@@ -27,22 +27,14 @@ export class StatusReader {
     const known = this.#clients.get(address);
     const client = known ?? new GrpcClient(address, credentials.createInsecure(), { 'grpc.enable_retries': 0 });
     this.#clients.set(address, client);
-    const { path, requestSerialize, responseDeserialize } = cacheService.GetView as MethodDefinition<object, any>;
+    const { path, requestSerialize, responseDeserialize } = cacheService.GetView as MethodDefinition<
+      object,
+      ViewAnswer
+    >;
     const options = { deadline: Date.now() + DEADLINE_MS };
     return new Promise((resolve) => {
       client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, options, (error, answer) => {
-        if (error !== null || !answer?.view) resolve(undefined);
-        else
-          resolve({
-            id: address,
-            incarnation: '',
-            viewVersion: 1,
-            members: answer.view.nodes.map((n: any) => ({ id: n.id, draining: false })),
-            underReplicated: 0,
-            moves: 0,
-            lost: 0,
-            served: [],
-          });
+        resolve(error !== null || answer === undefined ? undefined : statusOf(address, answer));
       });
     });
   }
@@ -50,4 +42,15 @@ export class StatusReader {
   close(): void {
     for (const client of this.#clients.values()) client.close();
   }
+}
+
+interface ViewAnswer {
+  readonly view: { readonly version: number; readonly nodes: readonly { readonly id: string }[] };
+}
+
+/** Of a node that answers with no more than its view. */
+function statusOf(address: string, { view }: ViewAnswer): NodeStatus {
+  const members = view.nodes.map(({ id }) => ({ id, draining: false }));
+  const id = address;
+  return { id, incarnation: '', viewVersion: view.version, members, underReplicated: 0, moves: 0, lost: 0, served: [] };
 }
