@@ -206,7 +206,8 @@ export class WriteQueue {
   #release(write: PendingWrite): void {
     if (write.request !== undefined) this.#byRequest.delete(requestText(write.request));
     if (write.hold !== undefined) this.options.unsure.end(write.text);
-    write.hold?.release();
+    if (write.isUnsure) this.options.clock.after(this.options.unsure.unsureMs, () => write.hold?.release());
+    else write.hold?.release();
     this.#pending--;
     this.#pendingBytes -= write.bytes;
     if (write.next !== undefined) this.#makeReady(write.next);
@@ -240,6 +241,8 @@ export class PendingWrite {
   /** The next write of the same key. */
   next: PendingWrite | undefined = undefined;
   hold: Hold | undefined = undefined;
+  /** Whether the origin has it is not known, and may change until `unsureMs` are over. */
+  isUnsure = false;
 
   /** Of key and value. */
   readonly bytes: number;

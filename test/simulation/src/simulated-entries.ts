@@ -32,17 +32,18 @@ export class SimulatedEntries implements CopyEntries {
     return this.process.monotonicMs() >= this.#readyMs;
   }
 
-  apply(record: ReplicatedRecord): void {
+  apply(record: ReplicatedRecord): boolean {
     const key = keyText(record.key);
     if ((record.flags & EntryFlag.unsure) !== 0) this.unsure.set(key, record);
     else this.unsure.delete(key);
     if (record.value === undefined && (record.flags & EntryFlag.tombstone) === 0) {
       this.entries.delete(key);
       this.deleted.set(key, record);
-      return;
+      return true;
     }
     const expiresMs = record.ttlMs === 0 ? Number.POSITIVE_INFINITY : this.process.monotonicMs() + record.ttlMs;
     this.entries.set(key, { record, expiresMs, dirty: (record.flags & EntryFlag.dirty) !== 0 });
+    return true;
   }
 
   /** The owner's part of a forget record: it keeps what it has. */

@@ -115,6 +115,7 @@ export abstract class QueuedWrites implements WriteStrategy {
     if (error.outcome === 'unknown') {
       this.forget(write, RequestResult.begun);
       unsure.add(write.text);
+      write.isUnsure = true;
     } else if (write.hold !== undefined && memory.owns(write.partition)) {
       memory.request = write.request;
       memory.restore(write.key);

@@ -12,8 +12,9 @@ export interface CopyEntries {
   /**
    * Another node's record, here on a successor or learner: puts the entry under the record's version, or removes it.
    * A record without a value removes the entry unless it is a tombstone or negative; the flag `unsure` removes it too.
+   * False: there is no room for it. The copy then stands still until its owner goes on without it.
    */
-  apply(record: ReplicatedRecord): void;
+  apply(record: ReplicatedRecord): boolean;
   /** The database has this version. An entry of another version stays dirty; a clean tombstone goes. */
   clean(cache: number, key: Uint8Array, epoch: number, seq: number): void;
   /**

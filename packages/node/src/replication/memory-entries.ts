@@ -7,10 +7,15 @@ export class MemoryEntries implements CopyEntries {
   readonly records = new Map<string, ReplicatedRecord>();
   ready = true;
 
-  apply(record: ReplicatedRecord): void {
+  /** There is no room for anything. */
+  full = false;
+
+  apply(record: ReplicatedRecord): boolean {
+    if (this.full) return false;
     const key = Buffer.from(record.key).toString();
     if (record.value === undefined) this.records.delete(key);
     else this.records.set(key, record);
+    return true;
   }
 
   clean(_cache: number, key: Uint8Array, epoch: number, seq: number): void {

@@ -1,3 +1,4 @@
+import { assert } from '@larder/base';
 import { type ReplicatedRecord, recordBytes } from './record.js';
 
 /**
@@ -90,6 +91,12 @@ export class PendingWindow {
   at(seq: number): PendingWrite | undefined {
     if (seq < this.#firstSeq || seq >= this.nextSeq) return undefined;
     return this.#writes[seq & (this.#writes.length - 1)];
+  }
+
+  /** Uses up a seq of the empty window, and returns it. */
+  skip(): number {
+    assert(this.#length === 0, 'a seq was skipped among pending writes');
+    return this.#firstSeq++;
   }
 
   push(write: PendingWrite): void {

@@ -81,6 +81,16 @@ describe('replica', () => {
     expect(replica.replicate(replicate(record(10, 'live')), 0)?.seq).toBe(10);
   });
 
+  it('acknowledges nothing that it has no room for', () => {
+    const { replica, entries } = newReplica();
+    replica.continueFrom(3);
+    entries.full = true;
+    expect(replica.replicate(replicate(record(4, 'a')), 0)?.seq).toBe(3);
+    expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }), 0)).toBeUndefined();
+    entries.full = false;
+    expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }), 0)?.chunk).toBe(0);
+  });
+
   it('is complete with the last chunk, but not if one is missing', () => {
     const { replica } = newReplica();
     replica.sync(chunk({}), 0);

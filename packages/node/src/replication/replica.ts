@@ -29,7 +29,7 @@ export class Replica {
     for (const record of message.records) {
       if (record.seq <= this.appliedSeq) continue;
       if (this.seqOrder && record.seq !== this.appliedSeq + 1) break;
-      this.entries.apply(record);
+      if (!this.entries.apply(record)) break;
       this.requests.add(record, nowMs);
       this.appliedSeq = record.seq;
     }
@@ -46,7 +46,8 @@ export class Replica {
     if (!this.entries.ready || message.chunk > this.#nextChunk) return undefined;
     if (message.chunk === this.#nextChunk) {
       if (message.chunk === 0) this.appliedSeq = message.baseSeq;
-      for (const entry of message.entries) this.entries.apply(entry);
+      // Applied again when the chunk is sent again, which is harmless.
+      for (const entry of message.entries) if (!this.entries.apply(entry)) return undefined;
       for (const request of message.requests) this.requests.put(request, nowMs);
       this.#nextChunk++;
       if (message.last) this.complete = true;

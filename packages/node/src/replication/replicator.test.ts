@@ -89,6 +89,19 @@ describe('replicator', () => {
     }
   };
 
+  it('needs no records while it is alone, and its seqs go on as if there were', () => {
+    replicator.configure(2, undefined, undefined, []);
+    expect(replicator.isAlone).toBe(true);
+    const { nextSeq } = replicator;
+    replicator.advance();
+    expect(replicator.committedSeq).toBe(nextSeq);
+    expect(write('a', '1', 7)).toBe(nextSeq + 1);
+    expect(sink.told).toContain('7 on 1');
+    replicator.configure(3, B, undefined, []);
+    expect(replicator.isAlone).toBe(false);
+    expect(() => replicator.advance()).toThrow('without a record');
+  });
+
   it('commits at once where one copy is enough', () => {
     expect(write('k', 'v', 1)).toBe(11);
     expect(sink.told).toEqual(['1 on 1']);

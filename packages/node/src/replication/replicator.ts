@@ -98,6 +98,17 @@ export class Replicator implements FollowedPartition {
     return copies;
   }
 
+  /** Nobody follows and nothing waits: a change needs a version, but no record. */
+  get isAlone(): boolean {
+    return this.followers.length === 0 && this.window.length === 0 && this.host.copiesMin === 1;
+  }
+
+  /** While alone, instead of a submit: the entries were changed under `nextSeq`, and nobody will ask for the request. */
+  advance(): void {
+    assert(this.isAlone, 'a change without a record while others follow');
+    this.committedSeq = this.window.skip();
+  }
+
   /** The seq of the next record. */
   get nextSeq(): number {
     return this.window.nextSeq;
