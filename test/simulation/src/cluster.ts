@@ -50,6 +50,8 @@ export class Cluster {
   readonly lastValues = new Map<string, string>();
   /** Of the last call that a client has begun. */
   lastKey: SimulatedKey | undefined;
+  /** Everybody wants this one. */
+  crowdedKey: SimulatedKey | undefined;
   /** What the view store holds, as far as anybody knows. */
   chosen: ViewDocument | undefined;
   acknowledgedWrites = 0;

@@ -180,11 +180,17 @@ export class Faults {
 
   /** Clients still reach it, its successor does not: it dies with all that it could not pass on. */
   #strand(kind: FaultKind, node: SimulatedNode, restartMs: number): void {
-    const { world, random } = this.cluster;
+    const { world, random, keys } = this.cluster;
     const { member } = node;
     if (member === undefined) return;
+    const owned = keys.filter((_, partition) => member.serves(partition));
+    if (owned.length === 0) return;
     const forMs = 30 + random.next() * 600;
     this.#isolate(kind, node, forMs);
+    this.cluster.crowdedKey = pick(random, pick(random, owned));
+    this.#until(forMs + CROWD_MS, () => {
+      this.cluster.crowdedKey = undefined;
+    });
     world.after(forMs, () => {
       if (node.member !== member || this.#ended) return;
       node.kill();
@@ -264,5 +270,7 @@ export class Faults {
 }
 
 const NODES_MAX = 6;
+/** Until its partitions are served again, and some. */
+const CROWD_MS = 2_000;
 /** Two ticks of a member. */
 const UNSEEN_MS = 100;

@@ -70,7 +70,7 @@ export function randomOptions(seed: number): SimulationOptions {
   const voters = pick(random, [0, 0, 1, 3, 3, 5] as const);
   const rough = random.next() < 0.3;
   const possible = FAULT_KINDS.filter((kind) => (kind.startsWith('voter') ? voters >= 3 : true));
-  const chosen = possible.filter((kind) => random.next() < (kind === 'strand' ? 0.4 : 0.55));
+  const chosen = possible.filter(() => random.next() < 0.55);
   return {
     seed,
     nodes,

@@ -14,6 +14,8 @@ const GIVE_UP_MS = 10_000;
 const HASTY_SHARE = 0.3;
 /** Of calls that are about the key of the call before, whoever made that. */
 const SAME_KEY_SHARE = 0.4;
+/** Of calls that go to a key of a node that dies with what it could not pass on. */
+const CROWD_SHARE = 0.8;
 const HASTY_MS = 300;
 
 export class SimulatedClient {
@@ -78,7 +80,9 @@ export class SimulatedClient {
 
   #key(): SimulatedKey {
     const { cluster, random } = this;
-    const again = random.next() < SAME_KEY_SHARE;
+    const dice = random.next();
+    if (cluster.crowdedKey !== undefined && dice < CROWD_SHARE) return cluster.crowdedKey;
+    const again = dice < SAME_KEY_SHARE;
     if (!again || cluster.lastKey === undefined) {
       cluster.lastKey = pick(random, cluster.keys[random.integer(cluster.options.partitions)]!);
     }

@@ -12,6 +12,8 @@ export class SimulatedNode {
   executor: OperationExecutor | undefined;
   /** It left on purpose and stays away. */
   gone = false;
+  /** Partitions whose entries this node may take away. */
+  readonly #evictable = new Set<number>();
   #expiryTimer = { cancel: (): void => {} };
   #flushTimer = { cancel: (): void => {} };
 
@@ -49,6 +51,7 @@ export class SimulatedNode {
     const store = cluster.connectStore(this.name, process, processRandom);
     world.tell(() => `${this.name} starts`);
     this.gone = false;
+    this.#evictable.clear();
     process.run(() => this.#begin(process, processRandom, store));
   }
 
@@ -90,6 +93,8 @@ export class SimulatedNode {
       {
         send: (node, envelope) => this.#send(process, node, envelope),
         createEntries: () => new SimulatedEntries(process, random.next() < 0.2 ? random.next() * 600 : 0),
+        ownerChanged: (partition, owns) => owns || this.#evictable.delete(partition),
+        evictableChanged: (partition, evictable) => this.#setEvictable(partition, evictable),
         viewInstalled: (view) => this.#viewInstalled(view),
         expelled: () => this.#expelled(process),
         refused: (from, error) => cluster.fail(`${this.name} refused ${from}: ${error.message}`),
@@ -124,13 +129,18 @@ export class SimulatedNode {
     });
   }
 
+  #setEvictable(partition: number, evictable: boolean): void {
+    if (evictable) this.#evictable.add(partition);
+    else this.#evictable.delete(partition);
+  }
+
   /** The owner alone ends the life of entries, as replicated deletes; and now and then it needs room. */
   #expire(): void {
     const { cluster, member, executor } = this;
     if (member === undefined || executor === undefined) return;
     for (const partition of member.holdings.copies.keys()) {
       const replicator = member.owning(partition);
-      if (replicator === undefined || member.copyOf(partition)!.frozenMs !== undefined) continue;
+      if (replicator === undefined || !this.#evictable.has(partition)) continue;
       for (const entry of entriesOf(replicator).entries.values()) {
         const evicted = cluster.options.evictions && cluster.random.next() < 0.002;
         if ((entry.expiresMs > this.process.monotonicMs() && !evicted) || entry.dirty) continue;

@@ -2,6 +2,11 @@ import type { ClusterConfig, PartitionPlacement, ViewDocument, ViewMember } from
 
 export interface FoundingOptions {
   readonly config: ClusterConfig;
+  /**
+   * Nodes that keep the view: 1, 3 or 5; default 3. With one its death must not end the service of all others: the view
+   * lease has no end then, and in return a partition that has lost both its copies waits for one of their nodes.
+   */
+  readonly voters?: number;
   /** Above any epoch that the database has seen of an earlier cluster. Default 1. */
   readonly baseEpoch?: number;
 }
@@ -36,8 +41,14 @@ export function foundingView(
     by,
     baseEpoch,
     nextCopy: count + 1,
-    config: options.config,
+    config: configOf(options),
     members: [self],
     partitions,
   };
+}
+
+function configOf({ config, voters }: FoundingOptions): ClusterConfig {
+  if (voters !== 1) return config;
+  const endless = Number.POSITIVE_INFINITY;
+  return { ...config, timers: { ...config.timers, viewLeaseMs: endless, viewGraceMs: endless } };
 }

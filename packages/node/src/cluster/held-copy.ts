@@ -20,8 +20,7 @@ export class HeldCopy {
   replicator: Replicator | undefined;
   /** As owner: until then it serves nobody. Monotonic. */
   waitUntilMs = Number.NEGATIVE_INFINITY;
-  /** As owner: since when it stands still to be handed over. */
-  frozenMs: number | undefined;
+  #frozenMs: number | undefined;
   /** A hand-over that failed is not tried again before. */
   handOverAfterMs = Number.NEGATIVE_INFINITY;
 
@@ -31,8 +30,27 @@ export class HeldCopy {
     readonly entries: CopyEntries,
     readonly requests: RequestLog,
     seqOrder: boolean,
+    /** It stands still to be handed over, or does so no more. */
+    readonly frozenChanged: (copy: HeldCopy) => void = () => {},
   ) {
     this.replica = new Replica(partition, id, entries, requests, seqOrder);
+  }
+
+  /** As owner: since when it stands still to be handed over. Nothing may become a record of it meanwhile. */
+  get frozenMs(): number | undefined {
+    return this.#frozenMs;
+  }
+
+  freeze(nowMs: number): void {
+    if (this.#frozenMs !== undefined) return;
+    this.#frozenMs = nowMs;
+    this.frozenChanged(this);
+  }
+
+  thaw(): void {
+    if (this.#frozenMs === undefined) return;
+    this.#frozenMs = undefined;
+    this.frozenChanged(this);
   }
 
   becomeSuccessor(): void {
@@ -42,7 +60,7 @@ export class HeldCopy {
       this.replica.continueFrom(replicator.committedSeq);
       replicator.close();
       this.replicator = undefined;
-      this.frozenMs = undefined;
+      this.#frozenMs = undefined;
     }
     assert(this.replica.complete, 'an incomplete copy became successor');
     this.phase = 'successor';
@@ -54,7 +72,6 @@ export class HeldCopy {
     assert(replica.complete, 'an incomplete copy became owner');
     this.replicator = new Replicator(partition, epoch, replica.appliedSeq!, entries, requests, host);
     this.waitUntilMs = waitUntilMs;
-    this.frozenMs = undefined;
     this.phase = 'owner';
   }
 

@@ -19,6 +19,9 @@ export interface HoldingsHost extends ReplicatorHost {
   readonly rules: ProtocolRules;
   readonly timers: ClusterTimers;
   createEntries(partition: number, copy: number): CopyEntries;
+  /** See MemberHost. */
+  ownerChanged(partition: number, owns: boolean): void;
+  evictableChanged(partition: number, evictable: boolean): void;
   /** Successors, by this node's open proposals. */
   proposedSuccessors(partition: number): readonly FollowerPlace[];
 }
@@ -41,10 +44,19 @@ export class Holdings {
 
   install(view: ViewDocument, before: ViewDocument | undefined): void {
     const listed = isListed(view, this.host.self) || !this.host.rules.incarnations;
-    view.partitions.forEach((placement, partition) => {
-      this.#move(partition, listed ? placeOf(placement, this.host.self.id) : undefined, placement, before);
+    const places = view.partitions.map((placement) => (listed ? placeOf(placement, this.host.self.id) : undefined));
+    const owned = this.#owned();
+    // What is lost goes first: who hears of that may turn to other partitions, which are still as they were.
+    places.forEach((place, partition) => {
+      this.#dropUnlessAt(partition, place);
+    });
+    places.forEach((place, partition) => {
+      if (place !== undefined) this.#move(partition, place, view.partitions[partition]!, before);
     });
     this.configure(view);
+    for (const [partition, { replicator }] of this.copies) {
+      if (replicator !== undefined && !owned.has(partition)) this.#tellOwner(partition, true);
+    }
   }
 
   /** Tells the replicators who follows. Call it after a new view and whenever a proposal is made or settled. */
@@ -68,37 +80,56 @@ export class Holdings {
   }
 
   dropAll(): void {
-    for (const copy of this.copies.values()) copy.drop();
-    this.copies.clear();
+    for (const partition of [...this.copies.keys()]) this.#drop(partition);
   }
 
-  #move(
-    partition: number,
-    place: Place | undefined,
-    placement: PartitionPlacement,
-    before: ViewDocument | undefined,
-  ): void {
-    let copy = this.copies.get(partition);
-    if (copy !== undefined && copy.id !== place?.copy && (this.host.rules.copyIds || place === undefined)) {
-      copy.drop();
-      this.copies.delete(partition);
-      copy = undefined;
-    }
-    if (place === undefined) return;
-    copy ??= this.#create(partition, place, placement);
+  #owned(): Set<number> {
+    const owned = new Set<number>();
+    for (const [partition, { replicator }] of this.copies) if (replicator !== undefined) owned.add(partition);
+    return owned;
+  }
+
+  #dropUnlessAt(partition: number, place: Place | undefined): void {
+    const copy = this.copies.get(partition);
+    if (copy === undefined || copy.id === place?.copy) return;
+    if (this.host.rules.copyIds || place === undefined) this.#drop(partition);
+  }
+
+  #drop(partition: number): void {
+    const copy = this.copies.get(partition)!;
+    this.copies.delete(partition);
+    if (copy.replicator !== undefined) this.#tellOwner(partition, false);
+    copy.drop();
+  }
+
+  #tellOwner(partition: number, owns: boolean): void {
+    this.host.ownerChanged(partition, owns);
+    this.host.evictableChanged(partition, owns);
+  }
+
+  #move(partition: number, place: Place, placement: PartitionPlacement, before: ViewDocument | undefined): void {
+    const copy = this.copies.get(partition) ?? this.#create(partition, place, placement);
     if (copy === undefined) return;
-    if (place.role === 'successor' && copy.phase !== 'successor') copy.becomeSuccessor();
+    if (place.role === 'successor' && copy.phase !== 'successor') {
+      if (copy.phase === 'owner') this.#tellOwner(partition, false);
+      copy.becomeSuccessor();
+    }
     if (place.role === 'owner' && copy.phase !== 'owner') {
       copy.becomeOwner(placement.epoch, this.#waitUntilMs(partition, placement, before), this.host);
     }
   }
+
+  readonly #frozenChanged = ({ partition, frozenMs }: HeldCopy): void => {
+    this.host.evictableChanged(partition, frozenMs === undefined);
+  };
 
   /** Undefined: the view names a copy that this node should have and has not. Its peers will find that out by its silence. */
   #create(partition: number, { role, copy: id }: Place, { origin }: PartitionPlacement): HeldCopy | undefined {
     const fresh = role === 'owner' && origin === 'fresh';
     if (role !== 'learner' && !fresh) return undefined;
     const entries = this.host.createEntries(partition, id);
-    const copy = new HeldCopy(partition, id, entries, new RequestLog(this.#requestBudget), this.host.rules.seqOrder);
+    const requests = new RequestLog(this.#requestBudget);
+    const copy = new HeldCopy(partition, id, entries, requests, this.host.rules.seqOrder, this.#frozenChanged);
     if (fresh) copy.startEmpty();
     this.copies.set(partition, copy);
     return copy;

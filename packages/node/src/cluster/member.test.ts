@@ -24,6 +24,8 @@ class Bench implements ViewStore {
   readonly clock = new WallClock();
   readonly sent: { node: string; message: PeerMessage }[] = [];
   readonly refused: LarderError[] = [];
+  /** What was said of partitions. */
+  readonly told: string[] = [];
   reads: ((reading: ViewReading) => void)[] = [];
   proposals: ((outcome: CasOutcome) => void)[] = [];
   expelled = false;
@@ -46,6 +48,8 @@ class Bench implements ViewStore {
       {
         send: (node, { message }) => this.sent.push({ node, message }),
         createEntries: () => new MemoryEntries(),
+        ownerChanged: (partition, owns) => this.told.push(`${partition} ${owns ? 'owned' : 'not owned'}`),
+        evictableChanged: (partition, evictable) => this.told.push(`${partition} ${evictable ? 'evictable' : 'kept'}`),
         viewInstalled: () => {},
         expelled: () => {
           this.expelled = true;
@@ -266,6 +270,37 @@ describe('member', () => {
     bench.reads = [];
     bench.heartbeatFrom('a', { viewVersion: 99 });
     expect(bench.reads).toHaveLength(1);
+  });
+
+  it('says what it owns, and what it may take entries from', () => {
+    expect(bench.told).toEqual(['0 owned', '0 evictable']);
+    const copy = bench.member.copyOf(0)!;
+    copy.freeze(0);
+    copy.freeze(1);
+    expect(bench.told.splice(0)).toEqual(['0 owned', '0 evictable', '0 kept']);
+    copy.thaw();
+    copy.thaw();
+    expect(bench.told.splice(0)).toEqual(['0 evictable']);
+    bench.change((draft) => draft.startFresh(0, 'c', 0, 1));
+    expect(bench.told).toEqual(['0 not owned', '0 kept']);
+  });
+
+  it('says so when it has taken over, and when it has handed over', () => {
+    bench = successorBench();
+    expect(bench.told).toEqual([]);
+    bench.change((draft) => draft.swap(0));
+    expect(bench.told.splice(0)).toEqual(['0 owned', '0 evictable']);
+    bench.change((draft) => draft.swap(0));
+    expect(bench.told).toEqual(['0 not owned', '0 kept']);
+  });
+
+  it('does not serve until the entries of an older copy are gone', () => {
+    bench.confirm();
+    (bench.member.owning(0)!.entries as MemoryEntries).ready = false;
+    expect(bench.member.obstacle(0)).toBe('waiting');
+    expect(bench.member.refusal(0).code).toBe('BUSY');
+    (bench.member.owning(0)!.entries as MemoryEntries).ready = true;
+    expect(bench.member.serves(0)).toBe(true);
   });
 
   it('drops everything and ends when the view lists it no more', () => {

@@ -63,6 +63,16 @@ export interface MemberHost {
   send(node: string, envelope: Envelope): void;
   /** Room for the entries of a new copy. */
   createEntries(partition: number, copy: number): CopyEntries;
+  /**
+   * The installed view has made this node the partition's owner, or has taken that from it. True is told when the
+   * partition can take records, though maybe not be served yet; false before its entries go or become a successor's.
+   */
+  ownerChanged(partition: number, owns: boolean): void;
+  /**
+   * Whether this node may take entries of the partition away, by eviction or at the end of their lives: as owner, unless
+   * the partition stands still to be handed over. Until it has been said, it may not.
+   */
+  evictableChanged(partition: number, evictable: boolean): void;
   viewInstalled(view: ViewDocument): void;
   /** The cluster goes on without this node: end it, and start it anew if it should take part. */
   expelled(): void;
@@ -228,6 +238,14 @@ export class Member implements HoldingsHost {
 
   createEntries(partition: number, copy: number): CopyEntries {
     return this.host.createEntries(partition, copy);
+  }
+
+  ownerChanged(partition: number, owns: boolean): void {
+    this.host.ownerChanged(partition, owns);
+  }
+
+  evictableChanged(partition: number, evictable: boolean): void {
+    this.host.evictableChanged(partition, evictable);
   }
 
   proposedSuccessors(partition: number): readonly FollowerPlace[] {

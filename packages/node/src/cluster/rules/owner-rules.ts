@@ -58,15 +58,15 @@ function dropSilentSuccessor(context: RuleContext, copy: HeldCopy): boolean {
 function handOver(context: RuleContext, copy: HeldCopy): boolean {
   const { draft, nowMs, timers, rules } = context;
   if (!wantsHandOver(context, copy) || nowMs < copy.handOverAfterMs) {
-    if (!context.isOpen(copy.partition)) copy.frozenMs = undefined;
+    if (!context.isOpen(copy.partition)) copy.thaw();
     return false;
   }
-  if (rules.freezeForHandOff) copy.frozenMs ??= nowMs;
+  if (rules.freezeForHandOff) copy.freeze(nowMs);
   const { idle, window } = copy.replicator!;
   if (rules.statementsHold ? idle : window.length === 0) {
     draft.swap(copy.partition);
   } else if (nowMs - (copy.frozenMs ?? nowMs) > timers.dropMs && !context.isOpen(copy.partition)) {
-    copy.frozenMs = undefined;
+    copy.thaw();
     copy.handOverAfterMs = nowMs + HAND_OVER_RETRY_MS;
     return false;
   }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { HeldCopy } from '../held-copy.js';
+import { MemoryEntries } from '../../replication/memory-entries.js';
+import { RequestLog } from '../../replication/request-log.js';
+import { HeldCopy } from '../held-copy.js';
 import { ALL_RULES } from '../protocol-rules.js';
 import { sampleMember, samplePlacement, sampleView } from '../sample-view.js';
 import { LAN_TIMERS } from '../timers.js';
@@ -45,7 +47,8 @@ function contextOf(
     oldestUnackedMs: () => unackedSinceMs,
     caughtUp: () => caughtUp,
   };
-  const held = { partition: 0, id, phase, waitUntilMs, handOverAfterMs: 0, replicator } as unknown as HeldCopy;
+  const held = new HeldCopy(0, id, new MemoryEntries(), new RequestLog({ count: 0 }), true);
+  Object.assign(held, { phase, waitUntilMs, replicator });
   return {
     self: sampleMember('a'),
     draft: new ViewDraft(sampleView({ partitions: [samplePlacement(placement)] })),
@@ -128,7 +131,7 @@ describe('rules of an owner', () => {
     const plan = [{ owner: 'b', successor: 'c' }];
     for (const open of [false, true]) {
       const context = contextOf(withB, { phase: 'owner', pending: 1 }, { plan, isOpen: () => open });
-      context.copies.get(0)!.frozenMs = NOW_MS - 701;
+      context.copies.get(0)!.freeze(NOW_MS - 701);
       applyOwnerRules(context);
       expect(context.copies.get(0)!.frozenMs === undefined).toBe(!open);
     }

@@ -3,12 +3,19 @@ import { type FileHandle, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LarderError } from '@larder/proto';
 import type { AcceptorDisk } from './acceptor.js';
-import { type AcceptorState, decodeAcceptorState, encodeAcceptorState, newAcceptorState } from './acceptor-state.js';
+import {
+  type AcceptorState,
+  decodeAcceptorState,
+  encodeAcceptorState,
+  newAcceptorState,
+  unfoundedState,
+} from './acceptor-state.js';
 
 /**
  * A voter's file. It is replaced as a whole: written beside, synced, renamed, and the folder synced, so that after a
  * crash there is the old or the new content and never half of one. A missing file is not an empty one: a voter whose
- * disk was wiped would forget its promises, so only `found: true`, given once when the cluster is made, creates it.
+ * disk was wiped would forget its promises, so a new file begins in the phase 'founding' (founding.ts), or is made by
+ * `found: true`, given once by who knows that there was none before.
  */
 export class AcceptorFile implements AcceptorDisk {
   constructor(readonly path: string) {}
@@ -27,7 +34,16 @@ export class AcceptorFile implements AcceptorDisk {
         `there is no voter's file at ${this.path}: if its disk was wiped, this voter must not vote again under its old address`,
       );
     }
-    const state = newAcceptorState(randomBytes(16).toString('hex'));
+    return this.#create(newAcceptorState(newDiskId()));
+  }
+
+  /** As `open`, but if there is no file, makes one that has to be founded. */
+  async openFounding(): Promise<AcceptorState> {
+    const bytes = await this.#read();
+    return bytes === undefined ? this.#create(unfoundedState(newDiskId())) : this.#decode(bytes);
+  }
+
+  async #create(state: AcceptorState): Promise<AcceptorState> {
     await this.#replace(encodeAcceptorState(state));
     return state;
   }
@@ -60,6 +76,11 @@ export class AcceptorFile implements AcceptorDisk {
     await rename(beside, this.path);
     await withFile(dirname(this.path), 'r', (folder) => folder.sync());
   }
+}
+
+/** 128 random bits in hex. */
+export function newDiskId(): string {
+  return randomBytes(16).toString('hex');
 }
 
 async function withFile(path: string, flags: string, use: (file: FileHandle) => Promise<void>): Promise<void> {
