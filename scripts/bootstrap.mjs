@@ -6,6 +6,7 @@
  *   node scripts/bootstrap.mjs test [vitest options]   all checks and tests; with options, only those tests
  *   node scripts/bootstrap.mjs bench NAME [options]    a benchmark
  *   node scripts/bootstrap.mjs simulate [options]      the simulator of the cluster
+ *   node scripts/bootstrap.mjs chaos [options]         faults on a cluster of real processes
  *   node scripts/bootstrap.mjs build | lint | pack
  *
  * This file imports nothing that a too old Node would stumble over before it could be told so.
@@ -28,6 +29,7 @@ const commands = {
   start: () => runBuilt('../examples/cities/dist/main.js'),
   bench: () => runBuilt('../bench/dist/main.js'),
   simulate: () => runBuilt('../test/simulation/dist/main.js'),
+  chaos: () => runBuilt('../test/chaos/dist/main.js'),
   test: async () => (await import('./test-run.mjs')).testRun(root, args),
   lint: async () => (await import('./checks.mjs')).runChecks(root),
   pack: async () => (await import('./pack.mjs')).packAll(root),

@@ -58,8 +58,8 @@ async function echoes(network: ChaosNetwork, count: number): Promise<Echo[]> {
 
 async function startEcho(network: ChaosNetwork, id: string): Promise<Echo> {
   const { listen, address, prefix } = await network.addNode(id);
-  const [program, ...args] = [...prefix, process.execPath, '-e', ECHO, listen] as [string, ...string[]];
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [program, ...args] = [...prefix, process.execPath, '-e', ECHO, listen];
+  const child = spawn(program as string, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   network.nodeProcess(id, child.pid as number);
   const lines: string[] = [];
   const output = createInterface({ input: child.stdout });
