@@ -96,6 +96,24 @@ test('a dirty entry outlives its end, and goes soon after it is clean', () => {
   expect(storage.statistics(0)).toMatchObject({ entries: 0, expirations: 1 });
 });
 
+test.each(['dirty', 'of another owner'])('an entry that is %s is known to have expired after weeks', (kind) => {
+  const key = slice('weeks');
+  storage.setOwned(key.partition, kind === 'dirty');
+  put('weeks', 1000, kind === 'dirty' ? EntryFlag.dirty : 0);
+  for (let hours = 0; hours < 20 * 24; hours += 0.5) {
+    clock.advance(1_800_000);
+    sweepAll();
+  }
+  const ref = storage.peek(0, key);
+  expect(ref).not.toBe(0);
+  expect(storage.remainingMs(ref)).toBe(1);
+  if (kind === 'dirty') storage.setFlags(ref, 0);
+  else storage.setOwned(key.partition, true);
+  expect(storage.peek(0, key)).toBe(0);
+  live(10_000);
+  expect(storage.statistics(0)).toMatchObject({ entries: 0, expirations: 1 });
+});
+
 test('a sweep stops when its time is up and says that there is more to do', () => {
   clock = new RestlessClock();
   storage = open();

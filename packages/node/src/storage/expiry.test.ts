@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CLASS_COUNT, encodeExpiry, expiryClass, remainingMs, TICK_MS } from './expiry.js';
+import { CLASS_COUNT, encodeExpiry, expiryClass, passedExpiry, remainingMs, TICK_MS } from './expiry.js';
 
 const DAY_MS = 86_400_000;
 
@@ -24,6 +24,25 @@ test('a longer life ends on the full second behind its end', () => {
       expect(late).toBeGreaterThanOrEqual(0);
       expect(late).toBeLessThan(1000);
     }),
+  );
+});
+
+test('an end that was noted as passed stays so, however long ago it is', () => {
+  fc.assert(
+    fc.property(
+      fc.nat(3000 * DAY_MS),
+      fc.integer({ min: 1, max: 2 ** 40 }),
+      fc.nat(12 * DAY_MS),
+      fc.nat(3000 * DAY_MS),
+      (nowMs, ttlMs, lateMs, laterMs) => {
+        const expiry = encodeExpiry(nowMs, ttlMs);
+        const noticedMs = nowMs + remainingMs(expiry, nowMs) + lateMs;
+        const passed = passedExpiry(expiry, noticedMs);
+        const remaining = remainingMs(passed, noticedMs + laterMs);
+        expect(remaining).toBeLessThanOrEqual(-lateMs - laterMs);
+        expect(remaining).toBeGreaterThan(-lateMs - laterMs - 1000);
+      },
+    ),
   );
 });
 

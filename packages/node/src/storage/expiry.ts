@@ -6,7 +6,7 @@
  *   bit 31 set        seconds on the node's clock, rounded up, for longer ones
  *
  * The wrapped form is right as long as an expired entry is found within 12.4 days of its end; the sweep finds it within
- * seconds. The hint ("class") is the 4-second tick of the end modulo 255, plus 1; 0 is "never". So a sweep reads slots
+ * seconds, and if the entry has to stay all the same, gives it the other form. The hint ("class") is the 4-second tick of the end modulo 255, plus 1; 0 is "never". So a sweep reads slots
  * only, eight bytes apart, and touches a record only if its class has come; an entry that lives longer than 17 minutes
  * is looked at once in 17 minutes for nothing.
  */
@@ -32,6 +32,12 @@ export function remainingMs(expiry: number, nowMs: number): number {
   if (expiry >= SECONDS) return (expiry - SECONDS) * 1000 - nowMs;
   const difference = (expiry - (nowMs % 2 ** 31)) & MILLISECONDS_MASK;
   return difference < SHORT_MS_MAX + 1 ? difference : difference - 2 ** 31;
+}
+
+/** The end of an entry that stays although it has passed, rounded down, in the form that never wraps. */
+export function passedExpiry(expiry: number, nowMs: number): number {
+  if (expiry >= SECONDS) return expiry;
+  return (SECONDS | Math.max(0, Math.floor((nowMs + remainingMs(expiry, nowMs)) / 1000))) >>> 0;
 }
 
 export function expiryClass(expiry: number, nowMs: number): number {

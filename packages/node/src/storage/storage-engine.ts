@@ -7,7 +7,7 @@ import { chargeOf } from './cache-space.js';
 import { Chunks, chunkCount, wordsOfChunks } from './chunks.js';
 import { Evacuation } from './evacuation.js';
 import { createPolicy } from './eviction/create-policy.js';
-import { encodeExpiry, expiryClass, remainingMs } from './expiry.js';
+import { encodeExpiry, expiryClass, passedExpiry, remainingMs } from './expiry.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { KeyHash } from './key-hash.js';
 import { PartitionChanges } from './partition-changes.js';
@@ -207,6 +207,7 @@ export class StorageEngine implements Storage {
   }
 
   scanPartition(partition: number, cursor: number, countMax: number, visit: (ref: EntryRef) => void): number {
+    assert(countMax >= 1, 'a scan visits at least one entry');
     if (this.states.isDropping(partition)) return 0;
     let tag = -1;
     let count = 0;
@@ -286,9 +287,18 @@ export class StorageEngine implements Storage {
 
   #leaveIfExpired(partition: number, slot: number): boolean {
     const ref = this.index.ref(slot);
-    if (this.#isLive(ref, partition)) return false;
+    if (this.#isLive(ref, partition)) {
+      this.#noteEnd(ref);
+      return false;
+    }
     this.residents.leave(ref, slot, partition, this.residents.hashOf(ref), RemovalCause.expired);
     return true;
+  }
+
+  #noteEnd(ref: EntryRef): void {
+    const expiry = this.records.expiry(ref);
+    const nowMs = this.#nowMs();
+    if (expiry !== 0 && remainingMs(expiry, nowMs) <= 0) this.records.setExpiry(ref, passedExpiry(expiry, nowMs));
   }
 
   /** Brings an entry in line with whose partition it is in. True: it had expired, and has left. */

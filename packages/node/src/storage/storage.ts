@@ -83,8 +83,11 @@ export interface Storage {
   setVersion(ref: EntryRef, epoch: number, seq: number): void;
 
   /**
-   * Visits up to `countMax` entries of a partition, of all caches, from `cursor` (0: the start). Returns the cursor to
-   * go on from, or 0 when the partition is done. An entry that is there throughout is visited at least once.
+   * Visits up to `countMax` entries of a partition, of all caches, from `cursor` (0: the start). Returns the cursor to go
+   * on from, or 0 when the partition is done. `countMax` is at least 1, and exceeded only by keys that share 24 bits of
+   * hash with the last one.
+   * Between two calls anything may change: an entry that is there throughout is visited at least once. `visit` must not
+   * change the storage, nor call a method of it that takes a key.
    */
   scanPartition(partition: number, cursor: number, countMax: number, visit: (ref: EntryRef) => void): number;
   entriesOfPartition(partition: number): number;
