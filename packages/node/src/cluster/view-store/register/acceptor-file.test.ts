@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Acceptor } from './acceptor.js';
 import { AcceptorFile } from './acceptor-file.js';
-import { newAcceptorState } from './acceptor-state.js';
+import { encodeAcceptorState, newAcceptorState } from './acceptor-state.js';
 import type { VoterReply, VoterRequest } from './voter-messages.js';
 
 const ballot = (counter: number) => ({ counter, incarnation: 'aa'.repeat(16) });
@@ -91,5 +91,21 @@ describe('acceptor file', () => {
       shown = reply;
     });
     expect(shown?.accepted.value.version).toBe(0);
+  });
+});
+
+describe('a new file of a voter among others', () => {
+  it('has to be founded, and remembers how far that is', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'larder-voter-'));
+    try {
+      const file = new AcceptorFile(join(folder, 'voter'));
+      const state = await file.openFounding();
+      expect(state.founding).toEqual({ phase: 'founding', disks: [] });
+      const founding = { phase: 'agreed', disks: [state.diskId, '5'.repeat(32), '6'.repeat(32)] } as const;
+      await new Promise((resolve) => file.save(encodeAcceptorState({ ...state, founding }), resolve));
+      expect(await file.openFounding()).toMatchObject({ diskId: state.diskId, founding });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
