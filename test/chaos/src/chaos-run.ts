@@ -10,6 +10,8 @@ export interface ChaosRunOptions {
   readonly durationMs: number;
   readonly pace: Pace;
   readonly network?: NetworkKind | undefined;
+  /** Ends the run, and everything that it has started. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a run has shown, as it is printed. Times in milliseconds. */
@@ -38,16 +40,29 @@ export interface ChaosOutcome {
 export async function chaosRun(options: ChaosRunOptions): Promise<ChaosOutcome> {
   const { run, delay } = SCENARIOS[options.scenario];
   const world = await ChaosWorld.start({ voters: 3, delay, kind: options.network });
-  try {
+  const running = async (): Promise<ChaosOutcome> => {
     const faults = new Faults(world, options.pace);
     const untilMs = monotonicMs() + options.durationMs;
     do await run(faults);
     while (monotonicMs() < untilMs);
     await world.finish();
     return outcomeOf(options.scenario, world, faults);
+  };
+  try {
+    return await unlessAborted(running(), options.signal);
   } finally {
     await world.stop();
   }
+}
+
+/** What goes on after that finds its processes gone; nobody listens to what it says then. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    const abort = (): void => reject(new Error('the run was interrupted'));
+    if (signal?.aborted) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+  });
+  return Promise.race([work, aborted]);
 }
 
 function outcomeOf(scenario: ScenarioName, world: ChaosWorld, faults: Faults): ChaosOutcome {

@@ -12,8 +12,15 @@ import { SCENARIOS, type ScenarioName } from './scenarios/scenarios.js';
  */
 const MINUTES_MAX = 24 * 60;
 
+const INTERRUPTED = 130;
+
 const options = readArguments();
-const { result, story } = await chaosRun(options);
+const interrupt = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt.abort());
+const { result, story } = await chaosRun({ ...options, signal: interrupt.signal }).catch((error: unknown) => {
+  console.error(interrupt.signal.aborted ? 'interrupted' : error);
+  process.exit(interrupt.signal.aborted ? INTERRUPTED : 1);
+});
 for (const line of story) (options.json ? console.error : console.log)(line);
 console.log(JSON.stringify(result));
 process.exitCode = isFine(result) ? 0 : 1;

@@ -72,7 +72,7 @@ export class Evidence {
 
   /** Judges the keys whose lives are over; `all`: those that are alive as well. */
   async judge(all = false): Promise<void> {
-    const ended = this.histories.take(all ? Number.NEGATIVE_INFINITY : REST_MS);
+    const ended = all ? this.histories.takeAll() : this.histories.take(REST_MS);
     for (const history of ended) this.#judgeCalls(history);
     for (const table of TABLES) {
       const ofTable = ended.filter(({ cache }) => cache === table);

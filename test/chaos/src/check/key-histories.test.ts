@@ -26,3 +26,11 @@ test('a history is handed out once, when every client has told of all calls in t
   expect(histories.take(50)).toEqual([]);
   expect(histories.openCount).toBe(1);
 });
+
+test('what is left is handed out in the end, also if a client has never told of anything', () => {
+  const histories = new KeyHistories(['c1', 'c2']);
+  histories.add(call('a', 'c1'), 100);
+  expect(histories.take(0)).toEqual([]);
+  expect(histories.takeAll().map(({ key }) => key)).toEqual(['a']);
+  expect(histories.openCount).toBe(0);
+});

@@ -35,13 +35,21 @@ export class KeyHistories {
 
   /** Hands out, once, the keys whose life ended `restMs` before what the slowest client has told of. */
   take(restMs: number): KeyHistory[] {
-    const until = Math.min(...this.#toldUntilMs.values()) - restMs;
-    const ended = [...this.#open].filter(([, { endMs }]) => endMs <= until);
-    for (const [name] of ended) this.#open.delete(name);
-    return ended.map(([, { history }]) => history);
+    return this.#takeUntil(Math.min(...this.#toldUntilMs.values()) - restMs);
+  }
+
+  /** Hands out all that it has, when the clients have ended. */
+  takeAll(): KeyHistory[] {
+    return this.#takeUntil(Number.POSITIVE_INFINITY);
   }
 
   get openCount(): number {
     return this.#open.size;
+  }
+
+  #takeUntil(untilMs: number): KeyHistory[] {
+    const ended = [...this.#open].filter(([, { endMs }]) => endMs <= untilMs);
+    for (const [name] of ended) this.#open.delete(name);
+    return ended.map(([, { history }]) => history);
   }
 }
