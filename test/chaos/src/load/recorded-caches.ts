@@ -55,7 +55,8 @@ export class RecordedCaches {
   }
 
   /**
-   * A get and, after a miss, a set whose outcome nobody is told. Callers of one process would share a load: a second one
+   * A get and, after a miss, a set whose outcome nobody is told. That the load was asked for does not mean that there was
+   * nothing: it is asked for as well if the cluster is away. Callers of one process would share a load: a second one
    * reads instead.
    */
   async getOrSet(life: KeyLife): Promise<boolean> {
@@ -63,20 +64,20 @@ export class RecordedCaches {
     if (this.#loading.has(key)) return this.get(life);
     this.#loading.add(key);
     const value = this.#newValue();
-    let loadedMs: number | undefined;
+    let isLoaded = false;
     const beganMs = monotonicMs();
     const load = (): Row => {
-      loadedMs = monotonicMs();
+      isLoaded = true;
       return { value };
     };
     try {
       return await this.#record(life, { kind: 'get' }, async (of) => {
         const found = await of.getOrSet(key, load);
-        return loadedMs === undefined ? { result: found.value } : { endedMs: loadedMs };
+        return isLoaded ? undefined : { result: found.value };
       });
     } finally {
       this.#loading.delete(key);
-      if (loadedMs !== undefined) {
+      if (isLoaded) {
         const set = { cache, key, kind: 'set', value, outcome: 'unknown' } as const;
         this.host.recorded({ ...set, client: this.host.client, beganMs, endedMs: monotonicMs() }, life);
       }
@@ -87,10 +88,11 @@ export class RecordedCaches {
     return `${this.host.client}-${++this.#values}`;
   }
 
+  /** An answer that says nothing is not recorded. */
   async #record(
     life: KeyLife,
     call: Pick<CallRecord, 'kind' | 'value'>,
-    run: (cache: Cache<Row>) => Promise<Partial<CallRecord>>,
+    run: (cache: Cache<Row>) => Promise<Partial<CallRecord> | undefined>,
   ): Promise<boolean> {
     const flight = { beganMs: monotonicMs() };
     this.#inFlight.add(flight);
@@ -98,7 +100,9 @@ export class RecordedCaches {
     const begun = { cache, key, ...call, client: this.host.client, ...flight };
     try {
       const answer = await run(this.#caches.get(cache) as Cache<Row>);
-      this.host.recorded({ ...begun, endedMs: monotonicMs(), outcome: 'ok', ...answer }, life);
+      if (answer !== undefined) {
+        this.host.recorded({ ...begun, endedMs: monotonicMs(), outcome: 'ok', ...answer }, life);
+      }
       return true;
     } catch (error) {
       if (!(error instanceof LarderError)) this.host.bug(String(error instanceof Error ? error.stack : error));
