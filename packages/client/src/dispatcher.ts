@@ -64,7 +64,7 @@ export class Dispatcher implements ConnectionEvents {
     readonly events: DispatcherEvents,
   ) {
     this.#numbers = new RequestNumbers(options.random);
-    this.#budget = new RetryBudget(options.clock);
+    this.#budget = new RetryBudget(options.clock, options.retryTokensMax);
     this.router = new Router(view, { ...options, clientName: options.name, numbers: this.#numbers }, this);
     this.#detours = new Detours(options.clock, options.random, (call) => this.#submit(call));
     this.#refresh = new ViewRefresh(this.router, options, (received) => this.viewReceived(received));

@@ -1,8 +1,8 @@
 import { deferred } from '@larder/base';
 import { LarderError } from '@larder/proto';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Cache } from './cache.js';
-import { connectTo, startNode } from './connection/testing/connected.js';
+import { connectTo, startNode, stoppedClock } from './connection/testing/connected.js';
 import { rejection } from './connection/testing/rejection.js';
 import type { ScriptedNode } from './connection/testing/scripted-node.js';
 import type { Load } from './fills.js';
@@ -118,4 +118,74 @@ test('a caller whose signal is aborted leaves; the load ends when the last one h
   // Who comes next does not inherit the load that was given up.
   expect(await cache.getOrSet('a', () => 9)).toBe(9);
   gate.reject(new Error('too late for anybody'));
+});
+
+describe('while the cluster is away', () => {
+  test.each(['UNAVAILABLE', 'TIMEOUT'] as const)(
+    'and the get ends with %s, what was loaded is handed out',
+    async (code) => {
+      const clock = stoppedClock();
+      const node = await startNode();
+      const larder = await connectTo(node, { clock });
+      const cache = larder.cache<number>('numbers');
+      await cache.get('warm-up');
+      await node.operations.take();
+      const degraded = new Promise((resolve) => larder.on('degraded', resolve));
+      node.script = () => {};
+      const value = cache.getOrSet('a', ({ key }) => key.length);
+      await node.operations.take();
+      if (code === 'UNAVAILABLE') {
+        node.kill();
+        await degraded;
+      }
+      clock.advance(1_020);
+      expect(await value).toBe(1);
+      // Stored nowhere, and nothing is left to be stored later.
+      expect(node.operations.length).toBe(0);
+    },
+  );
+
+  test('it is not, for those who prefer the error', async () => {
+    const clock = stoppedClock();
+    const node = await startNode();
+    const cache = (await connectTo(node, { clock })).cache<number>('numbers');
+    node.script = () => {};
+    let loads = 0;
+    const value = cache.getOrSet('a', () => ++loads, { whileAway: 'fail' });
+    await node.operations.take();
+    clock.advance(1_020);
+    expect(await rejection(value)).toMatchObject({ code: 'TIMEOUT' });
+    expect(loads).toBe(0);
+  });
+
+  test('callers of one key share the load, and its error is LOADER', async () => {
+    const clock = stoppedClock();
+    const node = await startNode();
+    const cache = (await connectTo(node, { clock })).cache<number>('numbers');
+    node.script = () => {};
+    let loads = 0;
+    const fail = (): never => {
+      loads++;
+      throw new Error('nor is the database');
+    };
+    const values = [rejection(cache.getOrSet('a', fail)), rejection(cache.getOrSet('a', fail))];
+    await node.operations.takeMany(2);
+    clock.advance(1_020);
+    for (const value of values) expect(await value).toMatchObject({ code: 'LOADER' });
+    expect(loads).toBe(1);
+  });
+
+  test('other failures are passed on, and other words than load and fail are refused', async () => {
+    const node = await startNode();
+    const cache = (await connectTo(node)).cache<number>('numbers');
+    node.script = ([operation]) =>
+      operation?.session.failed(operation, new LarderError('UNKNOWN_CACHE', 'no cache numbers'));
+    expect(await rejection(cache.getOrSet('a', () => 7))).toMatchObject({ code: 'UNKNOWN_CACHE' });
+    const wrong = { whileAway: 'wait' as 'fail' };
+    expect((await rejection(cache.getOrSet('a', () => 7, wrong))).message).toBe(
+      "BAD_ARGUMENT: whileAway is 'wait'; allowed are 'load' and 'fail'",
+    );
+    const nothing = null as unknown as object;
+    expect(await rejection(cache.getOrSet('a', () => 7, nothing))).toMatchObject({ code: 'BAD_ARGUMENT' });
+  });
 });

@@ -7,7 +7,7 @@ import {
   systemClock,
   systemRandom,
 } from '@larder/base';
-import { LarderError } from '@larder/proto';
+import { LarderError, SESSION_OPERATIONS_MAX } from '@larder/proto';
 import { type Acknowledgement, WIRE_ACK_DEFAULT, wireAck } from './acknowledgement.js';
 import { type Codec, checkedCodec } from './codecs/codec.js';
 import { json } from './codecs/json.js';
@@ -46,6 +46,8 @@ export interface ResolvedConnectOptions {
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly pendingBytesMax: number;
+  /** Retries that may be made at once after a quiet time. */
+  readonly retryTokensMax: number;
   /** As it travels. */
   readonly ack: number;
   readonly signal: AbortSignal | undefined;
@@ -73,6 +75,8 @@ export function resolveConnectOptions(options: ConnectOptions): ResolvedConnectO
     timeoutMs: timeoutMs('timeout', options.timeout, TIMEOUT_MS_DEFAULT),
     connectTimeoutMs: timeoutMs('connectTimeout', options.connectTimeout, 5_000),
     pendingBytesMax: PENDING_BYTES_MAX,
+    // A node's whole window of calls.
+    retryTokensMax: SESSION_OPERATIONS_MAX,
     ack: wireAck(options.ack, WIRE_ACK_DEFAULT),
     signal: options.signal,
     name: clientName(options.name ?? 'larder-client'),

@@ -1,5 +1,4 @@
 import type { Clock } from '@larder/base';
-import { SESSION_OPERATIONS_MAX } from '@larder/proto';
 
 /**
  * How many calls may be sent again because a node had too much to do, or because a second connection broke under them: in
@@ -7,22 +6,25 @@ import { SESSION_OPERATIONS_MAX } from '@larder/proto';
  * are about to stop, and the first connection that breaks under a call are not counted: those say where a call
  * belongs, and not that there are too many.
  *
- * Tokens are saved up for a node's whole window of calls: while partitions change hands all of them may be turned away.
+ * `tokensMax` of them are saved up: while partitions change hands all calls under way may be turned away.
  */
 
 const TOKENS_PER_CALL = 0.1;
 /** For clients that call rarely. A guess. */
 const TOKENS_PER_SECOND = 100;
-export const RETRY_TOKENS_MAX = SESSION_OPERATIONS_MAX;
 
 export class RetryBudget {
   /** Counted up by whoever makes calls. */
   calls = 0;
-  #tokens = RETRY_TOKENS_MAX;
+  #tokens: number;
   #callsCredited = 0;
   #creditedMs: number;
 
-  constructor(readonly clock: Clock) {
+  constructor(
+    readonly clock: Clock,
+    readonly tokensMax: number,
+  ) {
+    this.#tokens = tokensMax;
     this.#creditedMs = clock.monotonicMs();
   }
 
@@ -38,7 +40,7 @@ export class RetryBudget {
     const nowMs = this.clock.monotonicMs();
     const earned =
       (this.calls - this.#callsCredited) * TOKENS_PER_CALL + ((nowMs - this.#creditedMs) / 1_000) * TOKENS_PER_SECOND;
-    this.#tokens = Math.min(RETRY_TOKENS_MAX, this.#tokens + earned);
+    this.#tokens = Math.min(this.tokensMax, this.#tokens + earned);
     this.#callsCredited = this.calls;
     this.#creditedMs = nowMs;
   }
