@@ -2,6 +2,7 @@
 export { Member, type MemberHost, type MemberOptions } from './cluster/member.js';
 export { type PlannedPlace, planPlacements } from './cluster/placement-planner.js';
 export { ALL_RULES, type ProtocolRules } from './cluster/protocol-rules.js';
+export { ServingTable } from './cluster/serving-table.js';
 export { LAN_TIMERS } from './cluster/timers.js';
 export { decodeView, encodeView } from './cluster/view-codec.js';
 export {

@@ -67,7 +67,7 @@ export class OperationExecutor {
       answer({ kind: 'refused', reason: 'older view' });
       return;
     }
-    const replicator = member.serving(request.partition);
+    const replicator = member.beginTurn().serving(request.partition);
     if (replicator === undefined) {
       answer({ kind: 'refused', reason: member.obstacle(request.partition)! });
       return;

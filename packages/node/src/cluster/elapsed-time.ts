@@ -36,7 +36,7 @@ export class ElapsedTime {
   }
 
   mark(): Mark {
-    return { monotonicMs: this.clock.monotonicMs(), wallMs: this.#wallMs() };
+    return { monotonicMs: this.clock.monotonicMs(), wallMs: this.wallMs() };
   }
 
   /** Every tick. */
@@ -49,8 +49,13 @@ export class ElapsedTime {
 
   /** For holders of leases, and for how late a timer is. */
   held(since: Mark): number {
-    const monotonic = this.clock.monotonicMs() - since.monotonicMs;
-    return this.wallClockBound ? Math.max(monotonic, this.#wallMs() - since.wallMs) : monotonic;
+    return this.heldAt(since, this.clock.monotonicMs(), this.wallMs());
+  }
+
+  /** The same at a moment that was read from the clocks before. */
+  heldAt(since: Mark, monotonicMs: number, wallMs: number): number {
+    const monotonic = monotonicMs - since.monotonicMs;
+    return this.wallClockBound ? Math.max(monotonic, wallMs - since.wallMs) : monotonic;
   }
 
   /** For waits and suspicion. */
@@ -58,7 +63,8 @@ export class ElapsedTime {
     return this.clock.monotonicMs() - sinceMonotonicMs;
   }
 
-  #wallMs(): number {
+  /** Wall time without its steps back. */
+  wallMs(): number {
     return this.clock.wallMs() + this.#steppedBackMs;
   }
 }

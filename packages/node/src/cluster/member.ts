@@ -10,7 +10,7 @@ import type { HeldCopy } from './held-copy.js';
 import { Holdings, type HoldingsHost } from './holdings.js';
 import { JoinProbe } from './join-probe.js';
 import { MessageReader } from './message-reader.js';
-import { PairLeases } from './pair-leases.js';
+import { PairLeases, type PeerLease } from './pair-leases.js';
 import { PeerViews } from './peer-views.js';
 import { type PlannedPlace, planPlacements } from './placement-planner.js';
 import { ALL_RULES, type ProtocolRules } from './protocol-rules.js';
@@ -19,6 +19,7 @@ import { applyRules } from './rules/apply-rules.js';
 import { applyJoin } from './rules/membership-rules.js';
 import type { RuleContext } from './rules/rule-context.js';
 import { type ServeObstacle, serveObstacle } from './serve-rule.js';
+import { ServingTable } from './serving-table.js';
 import { type ClusterTimers, LAN_TIMERS } from './timers.js';
 import type { ViewDocument, ViewMember } from './view-document.js';
 import { ViewDraft } from './view-draft.js';
@@ -103,6 +104,7 @@ export class Member implements HoldingsHost {
   readonly #reader: MessageReader;
   readonly #flushes = new Set<Replicator>();
   readonly #peers = new PeerViews();
+  readonly #table: ServingTable;
   #incarnations: ReadonlyMap<string, string> = new Map();
   #plan: readonly PlannedPlace[] = [];
   /** What the plan depends on: it is made anew only when that changes. */
@@ -129,6 +131,7 @@ export class Member implements HoldingsHost {
     this.#partitionCount = options.partitionCount ?? PARTITION_COUNT;
     this.#keeper = new ViewKeeper(options.store, this.time, options.random, this.rules, this.#keeperHost());
     this.holdings = new Holdings(this);
+    this.#table = new ServingTable(this.#partitionCount, this);
     this.#probe = new JoinProbe(this);
     this.#reader = new MessageReader(this);
     this.#accuseSinceMs = this.nowMs();
@@ -155,6 +158,12 @@ export class Member implements HoldingsHost {
 
   nowMs(): number {
     return this.options.clock.monotonicMs();
+  }
+
+  /** For turns of many operations: the serve rule as it is in this turn, and in no later one. */
+  beginTurn(): ServingTable {
+    this.#table.beginTurn();
+    return this.#table;
   }
 
   /** The partition, if this node may read and write it in this turn. */
@@ -187,6 +196,10 @@ export class Member implements HoldingsHost {
     return this.#keeper.confirmed;
   }
 
+  lease(id: string): PeerLease | undefined {
+    return this.leases.lease(this.incarnationOf(id));
+  }
+
   /** The answer to a call for a partition that it does not serve. */
   refusal(partition: number): LarderError {
     return refusalOf(partition, this.obstacle(partition) ?? 'waiting', this.view, this.self.id);
@@ -201,6 +214,7 @@ export class Member implements HoldingsHost {
   /** The process ends; nothing is told to anybody. */
   stop(): void {
     this.#stopped = true;
+    this.#table.close();
     this.#keeper.stop();
     this.#unwatch?.();
     this.#tickTimer.cancel();
@@ -241,10 +255,12 @@ export class Member implements HoldingsHost {
   }
 
   ownerChanged(partition: number, owns: boolean): void {
+    this.#table.update(partition);
     this.host.ownerChanged(partition, owns);
   }
 
   evictableChanged(partition: number, evictable: boolean): void {
+    this.#table.update(partition);
     this.host.evictableChanged(partition, evictable);
   }
 
@@ -394,6 +410,7 @@ export class Member implements HoldingsHost {
       proposalsChanged: () => {
         if (this.view === undefined) return;
         this.holdings.configure(this.view);
+        this.#table.rebuild();
         this.flush();
       },
       won: () => {
@@ -408,8 +425,11 @@ export class Member implements HoldingsHost {
     this.#incarnations = new Map(view.members.map(({ id, incarnation }) => [id, incarnation]));
     this.#peers.keep(this.#incarnations);
     this.#plan = this.#planFor(view);
+    // First what is not this node's any more, for those who are told of it; then, by the leases, all.
+    this.#table.rebuild();
     this.holdings.install(view, before);
     this.leases.follow(view);
+    this.#table.rebuild();
     this.host.viewInstalled(view);
     if (this.listed) {
       this.#wasListed = true;

@@ -61,6 +61,11 @@ export class PairLeases {
     if (peer !== undefined) peer.answeredMs = this.time.clock.monotonicMs();
   }
 
+  /** What the peer has granted, for who looks often; undefined: nothing is known of it. */
+  lease(incarnation: string): PeerLease | undefined {
+    return this.#peers.get(incarnation);
+  }
+
   /** How long ago the newest heartbeat left that this peer granted. */
   heldForMs(incarnation: string): number {
     const peer = this.#peers.get(incarnation);
@@ -94,7 +99,13 @@ export class PairLeases {
   }
 }
 
-interface Peer {
+/** Valid until the next view is followed. */
+export interface PeerLease {
+  /** When the newest heartbeat left that the peer has granted. */
+  readonly held: Mark;
+}
+
+interface Peer extends PeerLease {
   grantedMs: number;
   heardMs: number;
   answeredMs: number;

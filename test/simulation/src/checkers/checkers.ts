@@ -5,6 +5,7 @@ import { checkAckSets } from './ack-sets.js';
 import { checkCopyIds } from './copy-ids.js';
 import { DurableWrites } from './durable-writes.js';
 import { checkMonotonic } from './monotonic-views.js';
+import { checkServingTable } from './serving-table.js';
 import { checkSingleOwner } from './single-owner.js';
 
 /** Runs the checkers of the invariants at the moments at which each can have been broken. */
@@ -17,6 +18,7 @@ export class Checkers {
   }
 
   beforeServing(node: SimulatedNode, partition: number): void {
+    checkServingTable(this.cluster, node);
     if (node.member?.serves(partition)) checkSingleOwner(this.cluster, partition, node);
   }
 
@@ -35,6 +37,7 @@ export class Checkers {
     const { cluster } = this;
     if (cluster.world.now < this.#nextSweepMs) return;
     this.#nextSweepMs = cluster.world.now + SWEEP_MS;
+    checkServingTable(cluster, node);
     for (let partition = 0; partition < cluster.options.partitions; partition++) {
       checkSingleOwner(cluster, partition, node);
     }
