@@ -1,8 +1,9 @@
-import { ChaosWorld } from './chaos-world.js';
+import type { ChaosWorld } from './chaos-world.js';
 import { monotonicMs } from './load/monotonic.js';
 import type { NetworkKind } from './network/chaos-network.js';
 import { Faults, type Pace } from './scenarios/scenario.js';
 import { SCENARIOS, type ScenarioName } from './scenarios/scenarios.js';
+import { startWorld } from './start-world.js';
 
 export interface ChaosRunOptions {
   readonly scenario: ScenarioName;
@@ -39,7 +40,7 @@ export interface ChaosOutcome {
 /** Runs one scenario on a cluster of its own. */
 export async function chaosRun(options: ChaosRunOptions): Promise<ChaosOutcome> {
   const { run, delay } = SCENARIOS[options.scenario];
-  const world = await ChaosWorld.start({ voters: 3, delay, kind: options.network });
+  const world = await startWorld({ delay, kind: options.network });
   const running = async (): Promise<ChaosOutcome> => {
     const faults = new Faults(world, options.pace);
     const untilMs = monotonicMs() + options.durationMs;

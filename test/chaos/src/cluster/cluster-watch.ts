@@ -40,6 +40,11 @@ export class ClusterWatch {
     }
   }
 
+  /** How often partitions had to begin anew, by the latest word of any node. */
+  get lost(): number {
+    return Math.max(0, ...[...this.#latest.values()].map(({ status }) => status.partitions.lost));
+  }
+
   async stop(): Promise<void> {
     this.#isOver = true;
     await this.#watching;
@@ -67,25 +72,31 @@ export class ClusterWatch {
   }
 
   #isSettled(sinceMs: number): boolean {
-    const running = this.cluster.nodes.map(({ id }) => id);
-    const versions = new Set<number>();
-    for (const id of running) {
-      const latest = this.#latest.get(id);
+    const running = this.cluster.nodes.map(({ id }) => this.#latest.get(id));
+    const views = new Set<number>();
+    for (const latest of running) {
       if (latest === undefined || latest.askedMs < sinceMs) return false;
-      const { members, underReplicated, moves, viewVersion } = latest.status;
-      const isWhole = members.length === running.length && members.every((member) => running.includes(member.id));
-      if (!isWhole || members.some(({ draining }) => draining) || underReplicated > 0 || moves > 0) return false;
-      versions.add(viewVersion);
+      const { members, partitions, viewVersion } = latest.status;
+      const { underReplicated, moving, waiting } = partitions;
+      if (underReplicated + moving + waiting > 0 || members.length !== running.length) return false;
+      if (!running.every((node) => node !== undefined && isMember(node.status, latest.status))) return false;
+      views.add(viewVersion);
     }
-    return versions.size === 1;
+    return views.size === 1;
   }
 
   #shown(): string {
     const shown = [...this.#latest].map(([id, { status }]) => {
-      const { members, underReplicated, moves, viewVersion, served } = status;
+      const { members, partitions, viewVersion, served } = status;
       const ids = members.map((member) => member.id).join(' ');
-      return `${id} sees view ${viewVersion} of ${ids}, ${underReplicated} single, ${moves} moving, serves ${served.length}`;
+      const { underReplicated, moving, waiting } = partitions;
+      const counts = `${underReplicated} under-replicated, ${moving} moving, ${waiting} waiting`;
+      return `${id} sees view ${viewVersion} of ${ids}: ${counts}; it serves ${served.length}`;
     });
     return shown.join('; ') || 'no node has answered';
   }
+}
+
+function isMember({ nodeId, incarnation }: NodeStatus, of: NodeStatus): boolean {
+  return of.members.some((member) => member.id === nodeId && member.incarnation === incarnation && !member.draining);
 }

@@ -1,56 +1,56 @@
-import { credentials, Client as GrpcClient, type MethodDefinition } from '@grpc/grpc-js';
-import { cacheService } from '@larder/proto';
+import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
+import { adminService } from '@larder/proto';
 
-/** What a node says of itself and of its cluster. */
+/** GetClusterStatusResponse of larder/v1/admin.proto, as far as it is looked at here. */
 export interface NodeStatus {
-  readonly id: string;
+  readonly nodeId: string;
   readonly incarnation: string;
   readonly viewVersion: number;
-  readonly members: readonly { readonly id: string; readonly draining: boolean }[];
-  /** Partitions with one copy only. */
-  readonly underReplicated: number;
-  readonly moves: number;
-  /** Summed over the partitions. */
-  readonly lost: number;
-  /** The partitions that it serves at this moment. */
+  readonly members: readonly { readonly id: string; readonly incarnation: string; readonly draining: boolean }[];
+  readonly partitions: {
+    readonly underReplicated: number;
+    readonly moving: number;
+    readonly waiting: number;
+    readonly lost: number;
+  };
+  /** What the node serves at this moment. */
   readonly served: readonly { readonly partition: number; readonly epoch: number }[];
 }
 
 const DEADLINE_MS = 1_000;
 
-/** Asks nodes over connections that it keeps. */
+/** Asks nodes for their status, over connections that it keeps. */
 export class StatusReader {
-  readonly #clients = new Map<string, GrpcClient>();
+  readonly #clients = new Map<string, Client>();
 
   /** Undefined if the node has not answered within a second. */
   read(address: string): Promise<NodeStatus | undefined> {
-    const known = this.#clients.get(address);
-    const client = known ?? new GrpcClient(address, credentials.createInsecure(), { 'grpc.enable_retries': 0 });
-    this.#clients.set(address, client);
-    const { path, requestSerialize, responseDeserialize } = cacheService.GetView as MethodDefinition<
-      object,
-      ViewAnswer
-    >;
+    const method = adminService.GetClusterStatus as MethodDefinition<object, NodeStatus>;
+    const { path, requestSerialize, responseDeserialize } = method;
     const options = { deadline: Date.now() + DEADLINE_MS };
     return new Promise((resolve) => {
-      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, options, (error, answer) => {
-        resolve(error !== null || answer === undefined ? undefined : statusOf(address, answer));
-      });
+      this.#client(address).makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        {},
+        options,
+        (error, status) => resolve(error === null ? status : undefined),
+      );
     });
   }
 
   close(): void {
     for (const client of this.#clients.values()) client.close();
   }
-}
 
-interface ViewAnswer {
-  readonly view: { readonly version: number; readonly nodes: readonly { readonly id: string }[] };
-}
-
-/** Of a node that answers with no more than its view. */
-function statusOf(address: string, { view }: ViewAnswer): NodeStatus {
-  const members = view.nodes.map(({ id }) => ({ id, draining: false }));
-  const id = address;
-  return { id, incarnation: '', viewVersion: view.version, members, underReplicated: 0, moves: 0, lost: 0, served: [] };
+  #client(address: string): Client {
+    const known = this.#clients.get(address);
+    if (known !== undefined) return known;
+    // Back-off after a node was away would let it look away for longer than it is.
+    const backoff = { 'grpc.initial_reconnect_backoff_ms': 50, 'grpc.max_reconnect_backoff_ms': 200 };
+    const client = new Client(address, credentials.createInsecure(), { 'grpc.enable_retries': 0, ...backoff });
+    this.#clients.set(address, client);
+    return client;
+  }
 }
