@@ -88,7 +88,9 @@ describe('replica', () => {
     expect(replica.replicate(replicate(record(4, 'a')), 0)?.seq).toBe(3);
     expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }), 0)).toBeUndefined();
     entries.full = false;
-    expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }), 0)?.chunk).toBe(0);
+    expect(replica.replicate(replicate(record(4, 'a')), 0)).toBeUndefined();
+    expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }), 0)).toBeUndefined();
+    expect(replica.sync(chunk({ attempt: 3, entries: [record(2, 'b')] }), 0)?.chunk).toBe(0);
   });
 
   it('is complete with the last chunk, but not if one is missing', () => {

@@ -46,8 +46,7 @@ export class Replica {
     if (!this.entries.ready || message.chunk > this.#nextChunk) return undefined;
     if (message.chunk === this.#nextChunk) {
       if (message.chunk === 0) this.appliedSeq = message.baseSeq;
-      // Applied again when the chunk is sent again, which is harmless.
-      for (const entry of message.entries) if (!this.entries.apply(entry)) return undefined;
+      for (const entry of message.entries) if (!this.entries.apply(entry)) return this.#giveUp();
       for (const request of message.requests) this.requests.put(request, nowMs);
       this.#nextChunk++;
       if (message.last) this.complete = true;
@@ -70,6 +69,12 @@ export class Replica {
 
   clean(message: Clean): void {
     this.entries.clean(message.cache, message.key, message.version.epoch, message.version.seq);
+  }
+
+  /** Half of a chunk is of no use, as records may follow that the other half would undo: another attempt has to begin. */
+  #giveUp(): undefined {
+    this.#nextChunk = -1;
+    this.appliedSeq = undefined;
   }
 
   /** What it had goes, which may take a while: until then no chunk is taken, and the sender sends again. */
