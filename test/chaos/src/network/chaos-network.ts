@@ -24,7 +24,7 @@ export interface ChaosNetwork {
   nodeProcess(id: string, pid: number): void;
   /** From now on what `from` sends to `to` is lost, and nobody is told. */
   cut(from: string, to: string): Promise<void>;
-  /** Everything that a node sends to others or receives from them comes later by this much. 0: no longer. */
+  /** From now on a round trip to this node takes so much longer; 0: no longer. */
   delay(id: string, delayMs: number): Promise<void>;
   /** Ends all cuts. */
   mend(): Promise<void>;
