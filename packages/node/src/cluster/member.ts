@@ -4,6 +4,7 @@ import type { CopyEntries } from '../replication/copy-entries.js';
 import type { Envelope, PeerMessage } from '../replication/messages.js';
 import type { PendingBudget } from '../replication/pending-window.js';
 import type { FollowerPlace, Replicator } from '../replication/replicator.js';
+import { type ClusterStatus, clusterStatus } from './cluster-status.js';
 import { ElapsedTime, type Mark } from './elapsed-time.js';
 import { type FoundingOptions, foundingView } from './founding-view.js';
 import type { HeldCopy } from './held-copy.js';
@@ -203,6 +204,13 @@ export class Member implements HoldingsHost {
   /** The answer to a call for a partition that it does not serve. */
   refusal(partition: number): LarderError {
     return refusalOf(partition, this.obstacle(partition) ?? 'waiting', this.view, this.self.id);
+  }
+
+  /** The cluster as this node sees it. */
+  status(): ClusterStatus {
+    const { self, view } = this;
+    const silentMs = (id: string): number => this.leases.silentMs(this.incarnationOf(id));
+    return clusterStatus({ self, view, plan: this.#plan, silentMs, serves: (partition) => this.serves(partition) });
   }
 
   /** Begins to leave: partitions are handed over, and `expelled` is called when nothing is left. */
