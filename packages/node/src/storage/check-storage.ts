@@ -81,6 +81,7 @@ function checkAccounts(engine: StorageEngine): void {
       sum.entries++;
       sum.bytes += charge;
       if (residents.isAside(ref)) sum.pinned += charge;
+      checkSide(engine, partition, ref);
     }
   }
   for (const space of residents.spaces) {
@@ -90,4 +91,12 @@ function checkAccounts(engine: StorageEngine): void {
     assert(space.pinnedBytes === sum.pinned, 'pinned bytes of a cache are counted right');
     assert(space.bytes <= space.memoryBytesMax, 'a cache is within its bound');
   }
+}
+
+/** Changes of partitions may still have to be carried out; a dirty entry is set aside at once. */
+function checkSide({ residents, states, changes }: StorageEngine, partition: number, ref: number): void {
+  const isAside = residents.isAside(ref);
+  if (residents.isDirty(ref)) assert(isAside, 'a dirty entry is in no policy');
+  else if (!changes.isPending)
+    assert(isAside !== states.isOwned(partition), 'entries of owned partitions are in policies');
 }
