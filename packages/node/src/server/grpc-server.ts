@@ -12,7 +12,7 @@ import { Session, type SessionStream } from './session.js';
 import type { Unary } from './unary.js';
 
 /**
- * All that a node answers on its port: CacheService, AdminService, health and reflection.
+ * All that a node answers on its port: CacheService, AdminService, health, reflection and what is added.
  *
  * Bounds: messages of one value and a little, STREAMS_PER_CONNECTION_MAX calls a connection, `sessionsMax` sessions a node
  * (RESOURCE_EXHAUSTED beyond it).
@@ -39,6 +39,7 @@ export class GrpcServer {
   readonly #server: Server;
   readonly #health: HealthImplementation;
   readonly #sessions = new Set<Session>();
+  readonly #endings: (() => void)[] = [];
   /** Undefined until it listens. */
   #address: string | undefined;
 
@@ -75,7 +76,13 @@ export class GrpcServer {
   }
 
   addAdmin(handlers: UntypedServiceImplementation): void {
-    this.#server.addService(adminService, handlers);
+    this.addService(adminService, handlers);
+  }
+
+  /** A further service. `end` is called when the server closes, and has to end the streams of the service. */
+  addService(service: ServiceDefinition, handlers: UntypedServiceImplementation, end?: () => void): void {
+    this.#server.addService(service, handlers);
+    if (end !== undefined) this.#endings.push(end);
   }
 
   /** Serves from now on. Throws UNAVAILABLE, with its exit code, if the address cannot be had. */
@@ -99,6 +106,7 @@ export class GrpcServer {
   async close(timeoutMs: number): Promise<void> {
     for (const session of this.#sessions) session.end();
     this.bulk.close();
+    for (const end of this.#endings) end();
     // Not `forceShutdown`: grpc-js 1.14.7 with channelz switched off does not know the connections that it is to cut.
     if (this.#address !== undefined) this.#server.drain(this.#address, timeoutMs);
     await new Promise<void>((resolve) => {
