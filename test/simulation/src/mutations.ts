@@ -19,6 +19,10 @@ export const DIRECTED: ReadonlyMap<keyof ProtocolRules, string> = new Map([
   ['noLearnerWhileOwed', 'packages/node/src/cluster/rules/rules.test.ts'],
   ['inheritedWait', 'packages/node/src/cluster/rules/rules.test.ts'],
   ['seqOrder', 'packages/node/src/replication/replica.test.ts'],
+  ['missesWait', 'test/simulation/src/scenarios.test.ts'],
+  ['flushesCommitted', 'test/simulation/src/scenarios.test.ts'],
+  ['loadsWait', 'test/simulation/src/scenarios.test.ts'],
+  ['pendingInSync', 'packages/node/src/replication/replicator.test.ts'],
   ['voterSyncsFirst', 'packages/node/src/cluster/view-store/register/acceptor-file.test.ts'],
 ]);
 

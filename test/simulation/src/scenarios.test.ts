@@ -1,6 +1,9 @@
 import { ALL_RULES, type ProtocolRules } from '@larder/node/internal';
 import { describe, expect, it } from 'vitest';
-import { Cluster } from './cluster.js';
+import { checkDatabase } from './checkers/quiet-cluster.js';
+import { Cluster, type WriteStrategy } from './cluster.js';
+import type { Operation } from './history.js';
+import type { Answer } from './operation-executor.js';
 import { randomOptions, type SimulationOptions } from './options.js';
 
 /** Stories told by hand, of things that chance brings together too rarely. */
@@ -19,6 +22,7 @@ const CALM: SimulationOptions = {
   clockDriftMax: 0.005,
   network: { delayMsMin: 0.1, delayMsMax: 1, slowShare: 0, slowMsMax: 0, lossShare: 0, repeatShare: 0 },
   ttlShare: 0,
+  writeBehindShare: 0,
   writeThroughShare: 0,
   evictions: false,
 };
@@ -35,6 +39,31 @@ function calmCluster(rules: ProtocolRules = ALL_RULES): Cluster {
 const others = (cluster: Cluster, name: string): string[] =>
   [...cluster.nodes.keys()].filter((other) => other !== name);
 const ownerOf = (cluster: Cluster, partition: number): string => cluster.chosen!.partitions[partition]!.owner;
+
+let number = 0;
+
+/** What a client is told that calls the owner of partition 0; empty until then. */
+function call(cluster: Cluster, strategy: WriteStrategy, operation: Operation): Answer[] {
+  const answers: Answer[] = [];
+  const id = { client: 99, number: ++number, settledBelow: 0 };
+  const request = {
+    partition: 0,
+    key: `story-${strategy}`,
+    operation,
+    id,
+    retry: false,
+    lost: 0,
+    viewVersion: 0,
+    strategy,
+  };
+  const node = cluster.nodes.get(ownerOf(cluster, 0))!;
+  node.process.run(() => node.execute(request, (answer) => answers.push(answer)));
+  return answers;
+}
+
+const set = (value: string): Operation => ({ kind: 'set', value, ttlMs: 0 });
+const GET: Operation = { kind: 'get' };
+const pass = (cluster: Cluster, ms: number): void => cluster.world.runUntil(cluster.world.now + ms);
 
 function cutOff(cluster: Cluster, name: string): void {
   for (const other of others(cluster, name)) {
@@ -110,5 +139,66 @@ describe('three nodes', () => {
     expect(cluster.unserved()).toBe('');
     expect(cluster.replicated()).toBe(true);
     expect(cluster.chosen!.partitions.every(({ lost }) => lost === 1)).toBe(true);
+  });
+
+  it('owner cut off: nobody is told of what it could not pass on, neither of a value nor of its absence', () => {
+    const story = (rules: ProtocolRules): { value: Answer[]; absence: Answer[] } => {
+      const cluster = calmCluster(rules);
+      call(cluster, 'none', set('old'));
+      pass(cluster, 20);
+      expect(call(cluster, 'none', GET)).toEqual([{ kind: 'done', result: 'old' }]);
+      cutOff(cluster, ownerOf(cluster, 0));
+      call(cluster, 'none', set('new'));
+      const value = call(cluster, 'none', GET);
+      call(cluster, 'none', { kind: 'delete' });
+      const absence = call(cluster, 'none', GET);
+      pass(cluster, 100);
+      return { value, absence };
+    };
+    const seen = (result: string | undefined): Answer[] => [{ kind: 'done', result }];
+    expect(story(ALL_RULES)).toEqual({ value: [], absence: [] });
+    expect(story({ ...ALL_RULES, missesWait: false })).toEqual({ value: [], absence: seen(undefined) });
+    expect(story({ ...ALL_RULES, committedReads: false })).toEqual({ value: seen('new'), absence: seen(undefined) });
+  });
+
+  it('owner cut off: what it could not pass on is not written behind', () => {
+    const story = (rules: ProtocolRules): boolean => {
+      const cluster = calmCluster(rules);
+      cutOff(cluster, ownerOf(cluster, 0));
+      call(cluster, 'behind', set('new'));
+      cluster.database.statementMs = 5;
+      pass(cluster, 300);
+      return cluster.database.rows.has('story-behind');
+    };
+    expect(story(ALL_RULES)).toBe(false);
+    expect(story({ ...ALL_RULES, flushesCommitted: false })).toBe(true);
+  });
+
+  it('owner killed while its statement runs: what its successor loads meanwhile is not kept', () => {
+    const story = (rules: ProtocolRules): void => {
+      const cluster = calmCluster(rules);
+      cluster.database.statementMs = 2;
+      call(cluster, 'through', set('old'));
+      pass(cluster, 50);
+      cluster.database.statementMs = 1_450;
+      call(cluster, 'through', set('new'));
+      pass(cluster, 50);
+      cluster.nodes.get(ownerOf(cluster, 0))!.kill();
+      while (!cluster.serves(0)) pass(cluster, 10);
+      const loaded = call(cluster, 'through', GET);
+      pass(cluster, 150);
+      expect(loaded).toEqual([{ kind: 'done', result: 'old' }]);
+      pass(cluster, 1_500);
+      cluster.keys[0]!.push({ partition: 0, name: 'story-through', counter: false, strategy: 'through' });
+      checkDatabase(cluster);
+      const again = call(cluster, 'through', GET);
+      pass(cluster, 150);
+      expect(again).toEqual([{ kind: 'done', result: 'new' }]);
+    };
+    expect(() => story(ALL_RULES)).not.toThrow();
+    expect(() => story({ ...ALL_RULES, loadsWait: false })).toThrow(
+      /the cache has story-through = old; its row is new/,
+    );
+    expect(() => story({ ...ALL_RULES, forgetFirst: false })).toThrow();
   });
 });

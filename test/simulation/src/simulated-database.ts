@@ -8,6 +8,8 @@ import type { World } from './world.js';
  */
 export class SimulatedDatabase {
   readonly rows = new Map<string, Row>();
+  /** For stories told by hand: how long every statement takes, and no answer gets lost. */
+  statementMs: number | undefined;
 
   constructor(
     readonly world: World,
@@ -24,7 +26,7 @@ export class SimulatedDatabase {
 
   /** One statement for one row. `existed`: whether there was a row before. */
   execute(key: string, row: Row, done: (outcome: StatementOutcome, existed: boolean) => void): void {
-    const dice = this.random.next();
+    const dice = this.statementMs === undefined ? this.random.next() : 1;
     const commitMs = this.#commitMs();
     if (dice < 0.05) {
       this.world.after(commitMs, () => done('refused', false));
@@ -51,6 +53,7 @@ export class SimulatedDatabase {
   }
 
   #commitMs(): number {
+    if (this.statementMs !== undefined) return this.statementMs;
     return 1 + this.random.next() ** 6 * (STATEMENT_MS_MAX - 1);
   }
 

@@ -210,7 +210,9 @@ describe('replicator', () => {
     expect((replica.entries as MemoryEntries).text('b')).toBe('b2');
   });
 
-  it('does not call a learner complete that lacks a key whose delete is still pending', () => {
+  it.each([true, false])('calls no learner complete that lacks what is still pending (rule: %s)', (pendingInSync) => {
+    host = { ...host, rules: { ...ALL_RULES, pendingInSync } };
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog({ count: 0 }), host);
     write('a', 'a1');
     replicator.configure(5, B, C, []);
     write('a', undefined);
@@ -219,7 +221,7 @@ describe('replicator', () => {
     expect(chunk.entries).toEqual([]);
     const answer = replica.sync(chunk, 0)!;
     replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
-    expect(replicator.caughtUp(C.copy)).toBe(false);
+    expect(replicator.caughtUp(C.copy)).toBe(!pendingInSync);
     replicator.acknowledged(C.copy, chunk.attempt, 12);
     expect(replicator.caughtUp(C.copy)).toBe(true);
   });
