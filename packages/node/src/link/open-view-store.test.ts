@@ -7,6 +7,7 @@ import { freePorts } from '@larder/test-kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sampleView } from '../cluster/sample-view.js';
 import { encodeView } from '../cluster/view-codec.js';
+import { askCluster } from './ask-cluster.js';
 import { openViewStore } from './open-view-store.js';
 import { KeptLog } from './testing/kept-log.js';
 import { TestVoter } from './testing/test-voter.js';
@@ -68,7 +69,9 @@ describe('the view store of a cluster', () => {
 
   it('is reached by nodes that are no voters', async () => {
     await startAll();
-    const other = await start(addresses[3]!, voters);
+    const options = { clock: systemClock, random: seededRandom(4), log: new KeptLog().asLog };
+    const described = await askCluster([voters[1]!.address], options);
+    const other = await start(addresses[3]!, described.voters);
     await other.readSurely();
     expect(await other.cas(0, FIRST)).toBe('won');
     expect(other.log.lines).toEqual([]);

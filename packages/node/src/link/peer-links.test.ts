@@ -176,6 +176,56 @@ describe('links between nodes', () => {
   });
 });
 
+describe('a link to a node that does not fit', () => {
+  it('is refused when another node has its address', async () => {
+    const [one, three] = [await start('n1'), await start('n3')];
+    one.links.follow([{ ...three.member, id: 'n2' }]);
+    await one.until(() => one.refusals.length === 1);
+    expect(one.refusals[0]!.error.message).toBe(`INCOMPATIBLE: at ${three.address} is node n3, not node n2`);
+    expect(one.openings).toEqual([]);
+  });
+
+  it('is refused when it belongs to another cluster, or was built for other partitions', async () => {
+    const [one, two, three] = [await start('n1'), await start('n2'), await start('n3', { partitionCount: 16 })];
+    one.cluster = 'a'.repeat(32);
+    two.cluster = 'b'.repeat(32);
+    one.links.follow([two.member, three.member]);
+    await one.until(() => one.refusals.length === 2);
+    expect(one.refusals.map(({ node, error }) => `${node}: ${error.message}`).sort()).toEqual([
+      `n2: INCOMPATIBLE: it belongs to cluster ${two.cluster}, node n1 to ${one.cluster}`,
+      'n3: INCOMPATIBLE: it has 16 partitions; node n1 was built for 1024',
+    ]);
+  });
+
+  it('tells the sender why its messages were not taken', async () => {
+    const [one, two] = await pair();
+    two.cluster = 'b'.repeat(32);
+    one.cluster = 'a'.repeat(32);
+    one.send('n2', heartbeat(1));
+    await one.until(() => one.refusals.length > 0);
+    expect(one.refusals[0]!.error.message).toBe(
+      `INCOMPATIBLE: it belongs to cluster ${one.cluster}, node n2 to ${two.cluster}`,
+    );
+    expect(two.messages).toEqual([]);
+  });
+});
+
+describe('links that are closed', () => {
+  it('leave nothing open, and take nothing any more', async () => {
+    const clock = new ManualClock();
+    const [one, two] = [await start('n1', { clock }), await start('n2')];
+    await one.link(two);
+    await two.link(one);
+    await one.links.close();
+    expect(one.links.openCount).toBe(0);
+    expect(clock.pendingCount).toBe(0);
+    one.links.follow([two.member]);
+    one.send('n2', heartbeat(1));
+    expect(one.links.openCount).toBe(0);
+    expect(clock.pendingCount).toBe(0);
+  });
+});
+
 describe('a link on which nothing comes back', () => {
   it('is given up when it is silent for four ticks, and opened anew', async () => {
     const clock = new ManualClock();

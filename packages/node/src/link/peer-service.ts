@@ -5,7 +5,7 @@ import type { PeerLinks } from './peer-links.js';
 
 /** PeerService of larder/v1/peer.proto: what a node answers to other nodes. */
 export function peerHandlers(parts: {
-  readonly links: PeerLinks;
+  readonly links: Pick<PeerLinks, 'accept' | 'partitionCount'>;
   readonly viewStore: Pick<OpenedViewStore, 'vote'>;
   readonly describe: () => ClusterDescription;
 }): UntypedServiceImplementation {

@@ -1,9 +1,10 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { seededRandom, systemClock } from '@larder/base';
-import { peerService } from '@larder/proto';
+import { PARTITION_COUNT, peerService } from '@larder/proto';
 import type { CasOutcome, ViewReading } from '../../cluster/view-store/view-store.js';
-import { type ClusterDescription, describeHandler } from '../cluster-description.js';
+import type { ClusterDescription } from '../cluster-description.js';
 import { type OpenedViewStore, openViewStore, type ViewStoreOptions } from '../open-view-store.js';
+import { peerHandlers } from '../peer-service.js';
 import type { NodeAddress } from '../voter-client.js';
 import { KeptLog } from './kept-log.js';
 
@@ -54,8 +55,8 @@ export class TestVoter {
   }
 
   async #listen(describe: () => ClusterDescription): Promise<void> {
-    const unused = (): void => {};
-    this.#server.addService(peerService, { Link: unused, Vote: this.view.vote, Describe: describeHandler(describe) });
+    const links = { accept: () => {}, partitionCount: PARTITION_COUNT };
+    this.#server.addService(peerService, peerHandlers({ links, viewStore: this.view, describe }));
     await new Promise<void>((resolve, reject) => {
       this.#server.bindAsync(this.address, ServerCredentials.createInsecure(), (error) =>
         error ? reject(error) : resolve(),
