@@ -28,6 +28,10 @@ export class SimulatedEntries implements CopyEntries {
     this.#readyMs = process.monotonicMs() + readyAfterMs;
   }
 
+  get count(): number {
+    return this.entries.size;
+  }
+
   get ready(): boolean {
     return this.process.monotonicMs() >= this.#readyMs;
   }

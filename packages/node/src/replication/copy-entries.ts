@@ -7,6 +7,8 @@ import type { ReplicatedRecord } from './record.js';
  * A copy never evicts or expires anything by itself but on its owner, where both become records.
  */
 export interface CopyEntries {
+  /** How many there are. */
+  readonly count: number;
   /** False while entries of an older copy of the partition are still being taken away: nothing may be applied yet. */
   readonly ready: boolean;
   /**

@@ -7,6 +7,10 @@ export class MemoryEntries implements CopyEntries {
   readonly records = new Map<string, ReplicatedRecord>();
   ready = true;
 
+  get count(): number {
+    return this.records.size;
+  }
+
   /** There is no room for anything. */
   full = false;
 

@@ -8,6 +8,9 @@ import type { RuleContext } from './rule-context.js';
 
 /** Partitions that one node fills learners for, and that one learner is filled with, at the same time. */
 export const SYNCS_MAX = 16;
+/** The same for partitions whose snapshot is one chunk: a new cluster has hundreds of them to move. */
+export const SMALL_SYNCS_MAX = 256;
+const SMALL_ENTRIES_MAX = 256;
 /** Partitions that stand still for a hand-over at the same time, unless the node drains. */
 const HAND_OVERS_MAX = 64;
 /** After a hand-over that did not come about. */
@@ -97,7 +100,8 @@ function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void
   const reachable = wanted !== '' && context.unansweredMs(wanted) < timers.dropMs;
   const deaf = learner !== '' && context.unansweredMs(learner) >= timers.dropMs;
   if (learner === wanted && !deaf) return;
-  if (reachable && !deaf && syncs.begin(wanted)) draft.setLearner(partition, wanted);
+  if (reachable && !deaf && syncs.begin(wanted, copy.entries.count <= SMALL_ENTRIES_MAX))
+    draft.setLearner(partition, wanted);
   else if (learner !== '') draft.setLearner(partition, '');
 }
 
@@ -112,8 +116,9 @@ class Syncs {
     }
   }
 
-  begin(learner: string): boolean {
-    if (this.#own >= SYNCS_MAX || (this.#byLearner.get(learner) ?? 0) >= SYNCS_MAX) return false;
+  begin(learner: string, isSmall: boolean): boolean {
+    const max = isSmall ? SMALL_SYNCS_MAX : SYNCS_MAX;
+    if (this.#own >= max || (this.#byLearner.get(learner) ?? 0) >= max) return false;
     this.#count(true, learner);
     return true;
   }
