@@ -1,6 +1,6 @@
 import type { ManualClock } from '@larder/base';
 import { type ResolvedNodeConfig, type RunningNode, resolveNodeConfig, startNode } from '@larder/node';
-import { freePorts } from '@larder/test-kit';
+import { freePorts, untilSettled } from '@larder/test-kit';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 
@@ -24,24 +24,39 @@ export async function startLocalCluster(options: LocalClusterOptions): Promise<L
   const addresses = ports.map((port) => `127.0.0.1:${port}`);
   const list = addresses.map((address, index) => ({ id: `n${index + 1}`, address }));
   const config: ResolvedNodeConfig = resolveNodeConfig(options.config, 'test');
-  const nodes = await Promise.all(
-    list.map(({ id, address }) =>
-      startNode({ id, listen: address, nodes: list, config, clock: options.clock, log: SILENT }),
+  const nodes = await whileTimePasses(
+    options.clock,
+    Promise.all(
+      list.map(({ id, address }) =>
+        startNode({
+          id,
+          listen: address,
+          ...(id === 'n1' ? {} : { join: [addresses[0]!] }),
+          config,
+          clock: options.clock,
+          log: SILENT,
+        }),
+      ),
     ),
   );
+  await whileTimePasses(options.clock, untilSettled(addresses));
   return {
     nodes,
     addresses,
     async [Symbol.asyncDispose]() {
-      let isClosed = false;
-      const closing = Promise.all(nodes.map((node) => node.close())).finally(() => {
-        isClosed = true;
-      });
-      while (options.clock && !isClosed) {
-        options.clock.advance(1);
-        await new Promise(setImmediate);
-      }
-      await closing;
+      await whileTimePasses(options.clock, Promise.all(nodes.map((node) => node.close())));
     },
   };
+}
+
+async function whileTimePasses<T>(clock: ManualClock | undefined, work: Promise<T>): Promise<T> {
+  let isOver = false;
+  const over = work.finally(() => {
+    isOver = true;
+  });
+  while (clock && !isOver) {
+    clock.advance(1);
+    await new Promise(setImmediate);
+  }
+  return over;
 }

@@ -20,7 +20,7 @@ export async function startLarderNode({ core, nodeFlags }: StartOptions, config 
   const folder = mkdtempSync(join(tmpdir(), 'larder-bench-'));
   const configPath = join(folder, 'larder.yaml');
   writeFileSync(configPath, config);
-  const flags = ['--config', configPath, '--id', 'n1', '--listen', address, '--nodes', `n1=${address}`];
+  const flags = ['--config', configPath, '--id', 'n1', '--listen', address, '--voters', `n1=${address}`];
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   try {
     const server = await startServer({

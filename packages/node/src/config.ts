@@ -33,7 +33,16 @@ export interface NodeConfig {
   readonly logLevel?: LogLevel | undefined;
   /** How long a node that was told to stop waits for what is in flight and for pending writes. Default 10s. */
   readonly drainTimeout?: Duration | undefined;
+  /** Read once, by the node that founds the cluster. */
+  readonly cluster?: ClusterOptions | undefined;
   readonly caches: Readonly<Record<string, CachePolicy>>;
+}
+
+export interface ClusterOptions {
+  /** Nodes that hold each entry, 1 or 2. Default 2: with 1 nothing is replicated, and what a node holds dies with it. */
+  readonly copies?: number | undefined;
+  /** Below it writes of a partition are refused, BUSY. Default 1: a cluster that has lost a node goes on taking writes. */
+  readonly minCopies?: number | undefined;
 }
 
 export interface NodeLimits {
@@ -76,6 +85,7 @@ const configSchema: z.ZodType<NodeConfig> = blockSetting({
   databases: named('databases by name', postgresDatabaseSchema).optional(),
   logLevel: choiceSetting(LOG_LEVELS).optional(),
   drainTimeout: durationSetting(0, 3_600_000).optional(),
+  cluster: blockSetting({ copies: countSetting(1, 2).optional(), minCopies: countSetting(1, 2).optional() }).optional(),
   caches: named('caches by name', cachePolicySchema),
 });
 
@@ -89,6 +99,8 @@ export interface ResolvedNodeConfig {
   readonly databases: ReadonlyMap<string, ResolvedPostgresDatabaseOptions>;
   readonly logLevel: LogLevel;
   readonly drainTimeoutMs: number;
+  readonly copies: 1 | 2;
+  readonly copiesMin: 1 | 2;
   /** In the order of the file. */
   readonly caches: ReadonlyMap<string, ResolvedCachePolicy>;
 }
@@ -113,6 +125,9 @@ export function resolveNodeConfig(raw: unknown, file: string): ResolvedNodeConfi
       problemText(['limits', 'transferBytesMax'], limits.transferBytesMax ?? '128MiB', 'at least limits.valueBytesMax'),
     );
   }
+  const copies = config.cluster?.copies ?? 2;
+  const copiesMin = config.cluster?.minCopies ?? 1;
+  if (copiesMin > copies) problems.push(problemText(['cluster', 'minCopies'], copiesMin, 'at most cluster.copies'));
   const databases = resolveDatabases(config, problems);
   const caches = resolveCaches(config, memoryBytesMax, databases, problems);
   if (problems.length > 0) throw configError(file, problems);
@@ -125,6 +140,8 @@ export function resolveNodeConfig(raw: unknown, file: string): ResolvedNodeConfi
     databases,
     logLevel: config.logLevel ?? 'info',
     drainTimeoutMs: durationMs(config.drainTimeout ?? '10s') as number,
+    copies: copies as 1 | 2,
+    copiesMin: copiesMin as 1 | 2,
     caches,
   };
 }

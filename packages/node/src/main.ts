@@ -10,6 +10,7 @@ import { createLog, type Log } from './log.js';
 import { startNode } from './node.js';
 import type { RunningNode } from './running-node.js';
 import { logGrpcTo } from './server/grpc-log.js';
+import { statusCommand, statusFlags } from './status-command.js';
 import { keepYoungGenerationSmall } from './young-generation.js';
 
 /** `larder-node`: one cache node in a process of its own. docs/running.md describes flags, config and exit codes. */
@@ -18,28 +19,50 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
   version: string;
 };
 const command = defineCommand({
-  meta: { name: 'larder-node', version, description: 'A cache node of a Larder cluster' },
+  meta: {
+    name: 'larder-node',
+    version,
+    description: 'A cache node of a Larder cluster. larder-node status --connect HOST:PORT asks a running one',
+  },
   args: flags,
 });
 
+const statusUsage = defineCommand({
+  meta: { name: 'larder-node status', version, description: 'What a node says of its cluster' },
+  args: statusFlags,
+});
+
+async function printUsage(of: typeof command | typeof statusUsage): Promise<void> {
+  const usage = await renderUsage(of as typeof command);
+  console.log(process.stdout.isTTY ? usage : stripVTControlCharacters(usage));
+}
+
 async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === 'status') {
+    await status(args.slice(1));
+    return;
+  }
   if (args.includes('--help') || args.includes('-h')) {
-    const usage = await renderUsage(command);
-    console.log(process.stdout.isTTY ? usage : stripVTControlCharacters(usage));
+    await printUsage(command);
     return;
   }
   if (args.includes('--version')) {
     console.log(version);
     return;
   }
-  const { configPath, id, listen, nodes } = parseCommandLine(args);
+  const { configPath, ...place } = parseCommandLine(args);
   const config = await readNodeConfig(configPath, process.env);
-  const log = createLog(id, config.logLevel);
+  const log = createLog(place.id, config.logLevel);
   logGrpcTo(log);
   endOnBugs(log);
-  const starting = startNode({ id, listen, nodes, config, log });
+  const starting = startNode({ ...place, config, log });
   stopOnSignals(starting, log);
   await starting;
+}
+
+async function status(args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) await printUsage(statusUsage);
+  else await statusCommand(args, (text) => console.log(text));
 }
 
 /** A bug leaves the process in an unknown state: it ends, and its supervisor starts another. */

@@ -1,13 +1,20 @@
 import { type Clock, type Random, systemClock, systemRandom } from '@larder/base';
 import { Loader } from '@larder/loader';
-import type { ViewNode } from '@larder/proto';
+import { peerService, type ViewNode } from '@larder/proto';
 import { Caches } from './caches.js';
-import { startTimeVersions } from './cluster/versions.js';
-import { staticView } from './cluster/view.js';
+import type { FoundingOptions } from './cluster/founding-view.js';
+import { LAN_TIMERS } from './cluster/timers.js';
 import type { ResolvedNodeConfig } from './config.js';
+import { askCluster } from './link/ask-cluster.js';
+import { openViewStore } from './link/open-view-store.js';
+import { PeerLinks } from './link/peer-links.js';
+import { peerHandlers } from './link/peer-service.js';
 import { createLog, type Log } from './log.js';
+import { startMaintenance } from './maintenance.js';
+import { Membership } from './membership.js';
 import { type Origins, openOrigins } from './origins.js';
-import { OwnedMemory } from './owned-memory.js';
+import { clientView } from './partitions/client-view.js';
+import { PartitionMemory } from './partitions/partition-memory.js';
 import { RunningNode } from './running-node.js';
 import { adminHandlers } from './server/admin.js';
 import { Bulk } from './server/bulk.js';
@@ -18,20 +25,28 @@ import { ServerContext } from './server/server-context.js';
 import { Unary } from './server/unary.js';
 import { createStorage } from './storage/create-storage.js';
 import type { Storage } from './storage/storage.js';
-import { startSweeping } from './sweeping.js';
 
 /**
  * The composition root: what a node is made of and in which order it starts. It stops in the reverse order
  * (running-node.ts).
  *
- *   storage -> origins -> sweeping -> view -> caches (loader over storage and origin) -> server -> listening
+ *   membership -> storage -> origins -> caches (loader over storage and origin) -> server, links -> view store -> joined
  */
 export interface NodeOptions {
   readonly id: string;
   /** host:port */
   readonly listen: string;
-  /** All nodes of the cluster, this one among them. */
-  readonly nodes: readonly ViewNode[];
+  /** host:port by which clients and other nodes reach this one. Default: `listen`. */
+  readonly advertise?: string | undefined;
+  /** 1, 3 or 5 nodes that found the cluster and keep its view. Default: this one alone, unless `join` is given. */
+  readonly voters?: readonly ViewNode[] | undefined;
+  /** host:port of nodes of a running cluster. */
+  readonly join?: readonly string[] | undefined;
+  /** Directory for a voter's file. Default: it is kept in memory. */
+  readonly dataPath?: string | undefined;
+  readonly zone?: string | undefined;
+  /** Default 1. */
+  readonly weight?: number | undefined;
   readonly config: ResolvedNodeConfig;
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
@@ -41,44 +56,111 @@ export interface NodeOptions {
   readonly log?: Log | undefined;
 }
 
-/** Resolves when the node serves. Throws, with nothing left open, a LarderError that carries the exit code. */
+/** Resolves when the node is a member of its cluster. Throws, with nothing left open, a LarderError with the exit code. */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const { id, listen, nodes, config, clock = systemClock, random = systemRandom } = options;
+  const { id, listen, config, clock = systemClock, random = systemRandom } = options;
+  const { advertise = listen, zone = '', weight = 1 } = options;
   const log = options.log ?? createLog(id, config.logLevel);
-  const storage = openStorage(config, clock, random);
+  const voters = await findVoters(options, advertise, clock, random, log);
+  const viewStore = await openViewStore({ voters, selfId: id, dataDir: options.dataPath, clock, random, log });
   const origins = await openOrigins(config, clock, log);
-  const stopSweeping = startSweeping(storage, clock);
-  const view = staticView(id, nodes);
-  const caches = openCaches(config, storage, origins, clock, random);
-  const context = new ServerContext(view, caches, config.valueBytesMax, log);
+  const membership = new Membership(id, () => links.flush());
+  const storage = openStorage(config, clock, random, membership);
+  const caches = openCaches(config, storage, origins, clock, random, membership);
+  const context = new ServerContext(id, membership.partitions, caches, config.valueBytesMax, log);
   const budget = new ByteBudget(config.transferBytesMax);
   const forwarder = new Forwarder(clock, budget, config.valueBytesMax);
   const unary = new Unary(context, clock, budget, forwarder);
   const server = new GrpcServer(context, clock, unary, new Bulk(context, clock, budget), config.sessionsMax);
-  server.addAdmin(adminHandlers({ context, storage, clock, sessionCount: () => server.sessionCount }));
-  const parts = { context, server, forwarder, stopSweeping, origins, clock, drainTimeoutMs: config.drainTimeoutMs };
-  const node = new RunningNode(id, parts);
+  const links = new PeerLinks(membership, {
+    selfId: id,
+    address: advertise,
+    identity: () => membership.identity,
+    clock,
+    random,
+  });
+  const describe = () => ({ ...membership.description, node: id, voters });
+  server.addService(peerService, peerHandlers({ links, viewStore, describe }), () => void links.close());
+  const sessionCount = (): number => server.sessionCount;
+  const status = () => membership.member?.status();
+  server.addAdmin(adminHandlers({ context, storage, clock, sessionCount, status }));
+  const stopMaintenance = startMaintenance(membership, clock);
+  const node = new RunningNode(id, {
+    context,
+    server,
+    forwarder,
+    membership,
+    viewStore,
+    stopMaintenance,
+    origins,
+    clock,
+    drainTimeoutMs: config.drainTimeoutMs,
+  });
   try {
     await server.listen(listen);
+    await membership.join({
+      self: { id, address: advertise, zone, pool: '', weight },
+      store: viewStore.store,
+      storage,
+      caches,
+      clock,
+      random,
+      log,
+      founding: voters.some((voter) => voter.id === id) ? foundingOptions(config, voters.length, clock) : undefined,
+      send: (to, envelope) => links.send(to, envelope),
+      viewInstalled: (view) => {
+        context.view = clientView(view);
+        links.follow(view.members);
+        server.viewChanged();
+      },
+    });
+    server.startServing();
   } catch (error) {
     await node.close();
     throw error;
   }
-  const cacheNames = [...config.caches.keys()];
-  const peers = nodes.map((peer) => `${peer.id}=${peer.address}`);
   const { memoryBytesMax } = config;
-  log.info({ event: 'ready', listen, nodes: peers, partitions: view.ownedCount, caches: cacheNames, memoryBytesMax });
+  const cacheNames = [...config.caches.keys()];
+  log.info({ event: 'ready', listen, advertise, view: context.view?.version, caches: cacheNames, memoryBytesMax });
   return node;
 }
 
-function openStorage(config: ResolvedNodeConfig, clock: Clock, random: Random): Storage {
+/** Those that the command line names, or those of the cluster that is to be joined; else this node alone. */
+async function findVoters(
+  { id, voters = [], join = [] }: NodeOptions,
+  advertise: string,
+  clock: Clock,
+  random: Random,
+  log: Log,
+): Promise<readonly ViewNode[]> {
+  if (voters.length > 0) return voters;
+  if (join.length === 0) return [{ id, address: advertise }];
+  return (await askCluster(join, { clock, random, log })).voters;
+}
+
+/**
+ * Epochs of a cluster begin with the minute in which it was founded, so that one that was begun anew writes above all
+ * that the one before it has written.
+ */
+const EPOCH_ZERO_MS = Date.UTC(2026, 0, 1);
+const EPOCH_MS = 60_000;
+
+function foundingOptions({ copies, copiesMin }: ResolvedNodeConfig, voters: number, clock: Clock): FoundingOptions {
+  const baseEpoch = Math.max(1, Math.floor((clock.wallMs() - EPOCH_ZERO_MS) / EPOCH_MS));
+  return { config: { copies, copiesMin, timers: LAN_TIMERS }, voters, baseEpoch };
+}
+
+function openStorage(config: ResolvedNodeConfig, clock: Clock, random: Random, membership: Membership): Storage {
   const { memoryBytesMax, valueBytesMax } = config;
   const caches = [...config.caches.values()].map((policy, cache) => ({
     cache,
     memoryBytesMax: policy.memoryBytesMax,
     eviction: policy.eviction,
   }));
-  return createStorage({ memoryBytesMax, valueBytesMax, caches }, clock, random);
+  const options = { memoryBytesMax, valueBytesMax, caches, owned: false };
+  const storage = createStorage(options, clock, random, membership.removals.noted);
+  membership.removals.storage = storage;
+  return storage;
 }
 
 /** A cache's id is its place in the config, which is the same on all nodes. */
@@ -88,11 +170,11 @@ function openCaches(
   origins: Origins,
   clock: Clock,
   random: Random,
+  { partitions, removals }: Membership,
 ): Caches {
-  const versions = startTimeVersions(clock);
   return new Caches(
     [...config.caches].map(([name, policy], id) => {
-      const memory = new OwnedMemory(id, storage, versions);
+      const memory = new PartitionMemory(id, storage, partitions, removals);
       const origin = origins.of(name);
       return { id, name, memory, loader: new Loader({ name, policy, memory, origin, clock, random }) };
     }),

@@ -1,4 +1,6 @@
 import type { Clock } from '@larder/base';
+import type { OpenedViewStore } from './link/open-view-store.js';
+import type { Membership } from './membership.js';
 import type { Origins } from './origins.js';
 import { drainAll } from './server/admin.js';
 import type { Forwarder } from './server/forward.js';
@@ -9,7 +11,9 @@ export interface NodeParts {
   readonly context: ServerContext;
   readonly server: GrpcServer;
   readonly forwarder: Forwarder;
-  readonly stopSweeping: () => void;
+  readonly membership: Membership;
+  readonly viewStore: OpenedViewStore;
+  readonly stopMaintenance: () => void;
   readonly origins: Origins;
   readonly clock: Clock;
   readonly drainTimeoutMs: number;
@@ -42,8 +46,9 @@ export class RunningNode implements AsyncDisposable {
   }
 
   /**
-   * Refuses new operations with UNAVAILABLE, finishes those in flight, sends pending writes to their origins, both
-   * within `drainTimeout`, then ends all streams and gives everything back. Calling it again awaits the same end.
+   * Hands its partitions over while it goes on serving, then refuses new operations with UNAVAILABLE, finishes those in
+   * flight, sends pending writes to their origins, all within `drainTimeout`, then ends all streams and gives everything
+   * back. Calling it again awaits the same end.
    */
   close(): Promise<StopReport> {
     this.#closing ??= this.#stop();
@@ -55,16 +60,19 @@ export class RunningNode implements AsyncDisposable {
   }
 
   async #stop(): Promise<StopReport> {
-    const { context, server, forwarder, stopSweeping, origins, clock, drainTimeoutMs } = this.parts;
-    const deadlineMs = clock.monotonicMs() + drainTimeoutMs;
+    const { context, server, forwarder, membership, stopMaintenance, origins, clock } = this.parts;
+    const deadlineMs = clock.monotonicMs() + this.parts.drainTimeoutMs;
     server.stopServing();
+    await atMost(clock, this.parts.drainTimeoutMs / 2, membership.leave());
     context.draining = true;
     const unfinished = await this.#untilIdle(deadlineMs);
     const pendingWrites = await drainAll(context.caches.all, Math.max(0, deadlineMs - clock.monotonicMs()));
     await server.close(CLOSE_TIMEOUT_MS);
     forwarder.close();
     for (const cache of context.caches.all) cache.loader.close();
-    stopSweeping();
+    membership.stop();
+    this.parts.viewStore.close();
+    stopMaintenance();
     // Statements that a lost database holds are not waited for any longer.
     await atMost(clock, CLOSE_TIMEOUT_MS, origins.close());
     return { pendingWrites, unfinished };

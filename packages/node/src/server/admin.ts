@@ -2,11 +2,13 @@ import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type { Clock } from '@larder/base';
 import { toLarderError } from '@larder/proto';
 import type { NodeCache } from '../caches.js';
+import type { ClusterStatus } from '../cluster/cluster-status.js';
 import type { Storage } from '../storage/storage.js';
 import { type ServerContext, toStatus } from './server-context.js';
 
 /** What operators ask a node: AdminService of larder/v1/admin.proto. */
 export interface AdminOptions {
+  readonly status: () => ClusterStatus | undefined;
   readonly context: ServerContext;
   readonly storage: Storage;
   readonly clock: Clock;
@@ -19,18 +21,21 @@ const FLUSH_TIMEOUT_MS = 30_000;
 const ANSWER_MS = 100;
 
 export function adminHandlers(options: AdminOptions) {
-  const { context, storage, clock, sessionCount } = options;
+  const { context, storage, clock, sessionCount, status } = options;
   const startedMs = clock.monotonicMs();
   return {
     GetStatistics(_call: unknown, callback: sendUnaryData<object>): void {
       callback(null, {
-        nodeId: context.view.selfId,
+        nodeId: context.selfId,
         uptimeMs: Math.floor(clock.monotonicMs() - startedMs),
         sessions: sessionCount(),
         memoryBytes: storage.memoryBytes,
         memoryBytesMax: storage.memoryBytesMax,
         caches: context.caches.all.map((cache) => cacheStatistics(cache, storage)),
       });
+    },
+    GetClusterStatus(_call: unknown, callback: sendUnaryData<object>): void {
+      callback(null, status() ?? { nodeId: context.selfId });
     },
     Flush(call: ServerUnaryCall<object, object>, callback: sendUnaryData<{ pendingWrites: number }>): void {
       const deadline = Number(call.getDeadline());

@@ -1,5 +1,7 @@
 import type { CopiedEntry, EntryRef, Reply } from '@larder/loader';
 import { BULK_CHUNK_BYTES, LarderError, OperationKind, TTL_NONE, toLarderError } from '@larder/proto';
+import { CommittedReply } from '../partitions/committed-reply.js';
+import type { OwnedPartitions } from '../partitions/owned-partitions.js';
 import type { AdmittedOperation } from './admission.js';
 import { type BulkReply, type BulkResponse, failureReply } from './bulk-messages.js';
 import type { ByteBudget } from './byte-budget.js';
@@ -39,6 +41,7 @@ export class BulkTransfer implements Reply {
     readonly operation: AdmittedOperation,
     readonly timeoutMs: number,
     readonly target: BulkTarget,
+    readonly partitions: OwnedPartitions,
     /** When the client last said something. */
     public heardAtMs: number,
   ) {
@@ -51,7 +54,7 @@ export class BulkTransfer implements Reply {
 
   /** Starts a read. */
   load(): void {
-    this.operation.cache.loader.get(this.operation.key, this, this.timeoutMs);
+    this.operation.cache.loader.get(this.operation.key, this.#committed(), this.timeoutMs);
   }
 
   /** Starts a write of so many bytes. Throws BUSY. */
@@ -146,7 +149,22 @@ export class BulkTransfer implements Reply {
   #store(value: Buffer): void {
     const { cache, key, ttlMs } = this.operation;
     this.phase = 'storing';
-    cache.loader.set(key, value, 0, value.length, ttlMs, this, this.timeoutMs);
+    // The partition may have gone elsewhere while the chunks came.
+    this.partitions.beginTurn();
+    const refusal = this.partitions.serves(key.partition)
+      ? this.partitions.writeRefusal(key.partition)
+      : this.partitions.refusal(key.partition);
+    if (refusal !== undefined) {
+      this.failed(refusal);
+      return;
+    }
+    cache.memory.request = undefined;
+    cache.loader.set(key, value, 0, value.length, ttlMs, this.#committed(), this.timeoutMs);
+  }
+
+  #committed(): Reply {
+    const { cache, key } = this.operation;
+    return new CommittedReply(this.partitions).to(this, cache.memory, key.partition, this.isWrite, false);
   }
 
   #answerValue(bytes: number, copy: (target: Buffer) => void): void {

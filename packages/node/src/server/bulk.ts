@@ -152,14 +152,25 @@ class BulkStream implements BulkTarget {
     const { key, ttlMs } = operation;
     const valueBytes = isWrite ? request.valueBytes : 0;
     const admitted = admit(context, { cache: request.cacheName, key, valueBytes, ttlMs });
-    if (!context.view.owns(admitted.key.partition)) throw context.view.notOwner(admitted.key.partition);
+    const { partitions } = context;
+    const { partition } = admitted.key;
+    partitions.beginTurn();
+    if (!partitions.serves(partition)) throw partitions.refusal(partition);
     if (this.#transfers.size >= TRANSFERS_PER_STREAM_MAX) {
       throw new LarderError('BUSY', `more than ${TRANSFERS_PER_STREAM_MAX} transfers on one stream`, {
         outcome: 'not-applied',
       });
     }
     const timeoutMs = operation.timeoutMs || DEFAULT_TIMEOUT_MS;
-    const transfer = new BulkTransfer(request.transfer, operation.kind, admitted, timeoutMs, this, clock.monotonicMs());
+    const transfer = new BulkTransfer(
+      request.transfer,
+      operation.kind,
+      admitted,
+      timeoutMs,
+      this,
+      partitions,
+      clock.monotonicMs(),
+    );
     if (isWrite) transfer.announce(valueBytes);
     this.#transfers.set(transfer.id, transfer);
     if (isWrite) this.#continue(transfer, request);

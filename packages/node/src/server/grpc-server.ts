@@ -85,7 +85,7 @@ export class GrpcServer {
     if (end !== undefined) this.#endings.push(end);
   }
 
-  /** Serves from now on. Throws UNAVAILABLE, with its exit code, if the address cannot be had. */
+  /** Answers from now on. Throws UNAVAILABLE, with its exit code, if the address cannot be had. */
   async listen(address: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
@@ -94,7 +94,16 @@ export class GrpcServer {
       });
     });
     this.#address = address;
+  }
+
+  /** Tells load balancers and probes to come. */
+  startServing(): void {
     this.#setHealth('SERVING');
+  }
+
+  /** Every client is told the new view. */
+  viewChanged(): void {
+    for (const session of this.#sessions) session.viewChanged();
   }
 
   /** Tells load balancers and probes to go elsewhere. */
@@ -120,10 +129,7 @@ export class GrpcServer {
 
   readonly #openSession = (stream: SessionStream): void => {
     if (this.#sessions.size >= this.sessionsMax) {
-      const fault = new LarderError(
-        'BUSY',
-        `node ${this.context.view.selfId} has ${this.sessionsMax} sessions, its bound`,
-      );
+      const fault = new LarderError('BUSY', `node ${this.context.selfId} has ${this.sessionsMax} sessions, its bound`);
       this.context.endWithError(stream, fault);
       return;
     }

@@ -1,24 +1,27 @@
 import { Metadata, type ServerErrorResponse } from '@grpc/grpc-js';
-import { grpcStatusOf, LarderError } from '@larder/proto';
+import { type ClientView, grpcStatusOf, LarderError } from '@larder/proto';
 import type { Caches } from '../caches.js';
-import type { View } from '../cluster/view.js';
 import type { Log } from '../log.js';
+import type { OwnedPartitions } from '../partitions/owned-partitions.js';
 
 /** What all doors of a node share. */
 export class ServerContext {
   draining = false;
+  /** What clients are told of the cluster; undefined until this node takes part in one. */
+  view: ClientView | undefined;
 
   constructor(
-    readonly view: View,
+    readonly selfId: string,
+    readonly partitions: OwnedPartitions,
     readonly caches: Caches,
     readonly valueBytesMax: number,
     readonly log: Log,
   ) {}
 
   drainingError(): LarderError {
-    return new LarderError('UNAVAILABLE', `node ${this.view.selfId} is shutting down`, {
+    return new LarderError('UNAVAILABLE', `node ${this.selfId} is shutting down`, {
       outcome: 'not-applied',
-      node: this.view.selfId,
+      node: this.selfId,
     });
   }
 

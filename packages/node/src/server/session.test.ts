@@ -2,17 +2,11 @@ import { deferred, ManualClock, seededRandom } from '@larder/base';
 import { Loader, type Origin, resolveCachePolicy } from '@larder/loader';
 import { OperationKind, PROTOCOL_VERSION, SessionRequestWriter, TTL_DEFAULT } from '@larder/proto';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Caches } from '../caches.js';
-import { startTimeVersions } from '../cluster/versions.js';
-import { staticView } from '../cluster/view.js';
-import { OwnedMemory } from '../owned-memory.js';
-import { createStorage } from '../storage/create-storage.js';
-import { ServerContext } from './server-context.js';
+import { type LoneNode, loneNode } from '../testing/lone-node.js';
 import { Session } from './session.js';
 import { HeldStream } from './testing/held-stream.js';
 
 const MEBIBYTE = 1024 ** 2;
-const SILENT = { debug() {}, info() {}, warn() {}, error() {}, fatal() {} };
 const TABLE = { postgresTable: { table: 'rows', key: 'id' } };
 
 /** Loads end when the test lets them. */
@@ -22,13 +16,14 @@ let valueBytes: number;
 let stream: HeldStream;
 let session: Session;
 
-beforeEach(() => {
+let node: LoneNode;
+
+beforeEach(async () => {
   gate = deferred();
   valueBytes = 10;
   const clock = new ManualClock();
   const caches = [{ cache: 0, memoryBytesMax: 64 * MEBIBYTE, eviction: 'lru' as const }];
   const options = { memoryBytesMax: 96 * MEBIBYTE, valueBytesMax: MEBIBYTE, caches };
-  const storage = createStorage(options, clock, seededRandom(1));
   const origin: Origin = {
     callMsMax: 1,
     async loadMany(keys) {
@@ -39,17 +34,20 @@ beforeEach(() => {
     deleteMany: async (keys) => keys.map(() => false),
     async close() {},
   };
-  const memory = new OwnedMemory(0, storage, startTimeVersions(clock));
   const policy = resolveCachePolicy({ origin: TABLE, loads: { maxStatements: 32 } });
-  const loader = new Loader({ name: 'rows', policy, memory, origin, clock, random: seededRandom(2) });
-  const view = staticView('n1', [{ id: 'n1', address: '127.0.0.1:7000' }]);
-  const context = new ServerContext(view, new Caches([{ id: 0, name: 'rows', loader, memory }]), MEBIBYTE, SILENT);
+  node = await loneNode(clock, options, (memory, id) => ({
+    id,
+    name: 'rows',
+    memory,
+    loader: new Loader({ name: 'rows', policy, memory, origin, clock, random: seededRandom(2) }),
+  }));
   const held = HeldStream.open();
   stream = held.stream;
-  session = new Session(held.asSession, context, () => {});
+  session = new Session(held.asSession, node.context, () => {});
   stream.emit('data', frameOf([], true));
   stream.read();
 });
+afterEach(() => node.stop());
 afterEach(() => vi.restoreAllMocks());
 
 function frameOf(ids: readonly number[], isFirst = false): Buffer {

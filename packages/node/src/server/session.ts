@@ -1,7 +1,8 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { assert, BoundedQueue } from '@larder/base';
-import { isHidden, type Reply } from '@larder/loader';
+import { isHidden, type Reply, type RequestId, RequestResult } from '@larder/loader';
 import {
+  Acknowledgement,
   CACHE_COUNT_MAX,
   type KeySlice,
   LarderError,
@@ -17,6 +18,7 @@ import {
   toLarderError,
 } from '@larder/proto';
 import type { NodeCache } from '../caches.js';
+import { CommittedReply } from '../partitions/committed-reply.js';
 import { checkKey, checkTtl, checkValue } from './operation-checks.js';
 import type { ServerContext } from './server-context.js';
 import { DeferredSessionReply, type ReplyTarget, SessionReply } from './session-replies.js';
@@ -40,6 +42,12 @@ const QUEUED_FRAMES_MAX = 65_536;
 const REPLY_BUFFER_BYTES = 128 * 1024;
 const DEFAULT_TIMEOUT_MS = 1_000;
 
+/** By OperationKind. */
+const WRITES: readonly boolean[] = Object.values(OperationKind).reduce<boolean[]>((writes, kind) => {
+  writes[kind] = kind === OperationKind.set || kind === OperationKind.delete || kind === OperationKind.expire;
+  return writes;
+}, []);
+
 export type SessionStream = ServerDuplexStream<Buffer, Buffer>;
 
 export class Session implements ReplyTarget {
@@ -50,6 +58,7 @@ export class Session implements ReplyTarget {
   readonly #frames = new BoundedQueue<Buffer>(QUEUED_FRAMES_MAX);
   readonly #caches: NodeCache[] = [];
   readonly #reply = new SessionReply(this);
+  readonly #committed: CommittedReply;
   readonly #key: KeySlice = { bytes: Buffer.alloc(0), start: 0, end: 0, partition: 0 };
   #frameOpen = false;
   /** This frame's `open` and `hello` have been read before their turn. */
@@ -68,12 +77,17 @@ export class Session implements ReplyTarget {
   /** Operations that are answered in a later turn. */
   #deferredCount = 0;
   clientName = '';
+  /** 0: its writes are not known again. */
+  #clientId = 0;
+  /** Of all frames: the client has settled all requests below it. */
+  #settledBelow = 0;
 
   constructor(
     readonly stream: SessionStream,
     readonly context: ServerContext,
     readonly onEnd: (session: Session) => void,
   ) {
+    this.#committed = new CommittedReply(context.partitions);
     stream.on('data', (frame: Buffer) => this.#receive(frame));
     stream.on('end', () => {
       this.#inputEnded = true;
@@ -95,6 +109,13 @@ export class Session implements ReplyTarget {
     this.#flush();
     this.#inputEnded = true;
     this.#endWhenDone();
+  }
+
+  /** The client hears of it with the next frame, or with one of its own. */
+  viewChanged(): void {
+    if (this.#ended || !this.#greeted || this.context.view === undefined) return;
+    this.writer.view(this.context.view);
+    this.#flush();
   }
 
   deferReply(reply: SessionReply): Reply {
@@ -138,6 +159,7 @@ export class Session implements ReplyTarget {
   readonly #runSlice = (): void => {
     this.#sliceScheduled = false;
     if (this.#ended || !this.#hasRoom()) return;
+    this.context.partitions.beginTurn();
     try {
       this.#handleItems();
     } catch (error) {
@@ -226,13 +248,14 @@ export class Session implements ReplyTarget {
     if (reader.protocol !== PROTOCOL_VERSION) {
       throw new LarderError(
         'INCOMPATIBLE',
-        `hello.protocol is ${reader.protocol}; node ${this.context.view.selfId} speaks ${PROTOCOL_VERSION}`,
+        `hello.protocol is ${reader.protocol}; node ${this.context.selfId} speaks ${PROTOCOL_VERSION}`,
       );
     }
     this.#greeted = true;
     this.clientName = reader.name.slice(0, 128);
     if (reader.timeoutMs > 0) this.#defaultTimeoutMs = reader.timeoutMs;
-    this.writer.view(this.context.view.client);
+    this.#clientId = reader.clientId;
+    if (this.context.view !== undefined) this.writer.view(this.context.view);
   }
 
   #open(handle: number, name: string): void {
@@ -274,14 +297,56 @@ export class Session implements ReplyTarget {
     key.start = reader.keyStart;
     key.end = reader.keyEnd;
     key.partition = partitionOf(key.bytes, key.start, key.end);
-    if (!this.context.view.owns(key.partition)) {
-      reply.failed(this.context.view.notOwner(key.partition));
+    const { partitions } = this.context;
+    if (!partitions.serves(key.partition)) {
+      reply.failed(partitions.refusal(key.partition));
       return;
     }
-    this.#dispatch(cache, reader, reply);
+    const isWrite = WRITES[reader.kind] === true;
+    const committed = this.#committed.to(
+      reply,
+      cache.memory,
+      key.partition,
+      isWrite,
+      reader.ack === Acknowledgement.owner,
+    );
+    if (isWrite && !this.#admitWrite(cache, reader, committed)) return;
+    this.#dispatch(cache, reader, committed);
   }
 
-  #dispatch(cache: NodeCache, reader: SessionRequestReader, reply: SessionReply): void {
+  /** False: it was answered, because it cannot be taken now or has been applied before. */
+  #admitWrite(cache: NodeCache, reader: SessionRequestReader, reply: CommittedReply): boolean {
+    const { partitions } = this.context;
+    const { partition } = this.#key;
+    cache.memory.request = undefined;
+    if (reader.settledBelow > this.#settledBelow) this.#settledBelow = reader.settledBelow;
+    if (this.#clientId !== 0 && reader.requestNumber !== 0) {
+      const request: RequestId = {
+        client: this.#clientId,
+        number: reader.requestNumber,
+        settledBelow: this.#settledBelow,
+      };
+      const before = partitions.applied(partition, request, reader.isRetry, reader.lost);
+      if (before instanceof LarderError) {
+        reply.failed(before);
+        return false;
+      }
+      if (before?.result === RequestResult.begun) {
+        if (!cache.loader.join(request, reply)) reply.failed(partitions.begunError());
+        return false;
+      }
+      if (before !== undefined) {
+        reply.again(before, reader.kind === OperationKind.set);
+        return false;
+      }
+      cache.memory.request = request;
+    }
+    const refusal = partitions.writeRefusal(partition);
+    if (refusal !== undefined) reply.failed(refusal);
+    return refusal === undefined;
+  }
+
+  #dispatch(cache: NodeCache, reader: SessionRequestReader, reply: Reply): void {
     const key = this.#key;
     const timeoutMs = reader.timeoutMs || this.#defaultTimeoutMs;
     switch (reader.kind) {

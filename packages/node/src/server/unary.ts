@@ -1,10 +1,12 @@
 import type { ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type { Clock } from '@larder/base';
-import { LarderError, toLarderError } from '@larder/proto';
+import type { Reply } from '@larder/loader';
+import { LarderError, toLarderError, type ViewNode } from '@larder/proto';
+import { CommittedReply } from '../partitions/committed-reply.js';
 import { type AdmittedOperation, admit, DEFAULT_TIMEOUT_MS } from './admission.js';
 import type { ByteBudget } from './byte-budget.js';
 import { FORWARDED_METADATA, type Forwarder, type UnaryMethod } from './forward.js';
-import type { ServerContext } from './server-context.js';
+import { type ServerContext, toStatus } from './server-context.js';
 import { type UnaryAnswer, UnaryReply, type UnaryResponse } from './unary-reply.js';
 
 /**
@@ -24,7 +26,7 @@ export interface UnaryRequest {
 }
 
 export type UnaryCall = ServerWritableStream<UnaryRequest, UnaryResponse>;
-type Operate = (operation: AdmittedOperation, request: UnaryRequest, reply: UnaryReply, timeoutMs: number) => void;
+type Operate = (operation: AdmittedOperation, request: UnaryRequest, reply: Reply, timeoutMs: number) => void;
 
 /** Local and forwarded calls that a node serves at a time; BUSY above. */
 const CALLS_MAX = 4_096;
@@ -59,8 +61,14 @@ export class Unary {
     Delete: this.#handler('Delete'),
     Expire: this.#handler('Expire'),
     GetView: (_call: unknown, callback: sendUnaryData<{ view: object }>): void => {
-      const { version, nodes, owners } = this.context.view.client;
-      callback(null, { view: { version, nodes, owners: [...owners] } });
+      const { view } = this.context;
+      if (view === undefined) {
+        callback(toStatus(this.context.partitions.refusal(0)), null);
+        return;
+      }
+      const { version, nodes, owners, lost = [] } = view;
+      const isLost = lost.some((count) => count > 0);
+      callback(null, { view: { version, nodes, owners: [...owners], lost: isLost ? [...lost] : [] } });
     },
   };
 
@@ -108,16 +116,32 @@ export class Unary {
     const { request } = call;
     const { cache, key, value = NO_VALUE, ttlMs } = request;
     const operation = admit(this.context, { cache, key, valueBytes: value.length, ttlMs });
-    const { view } = this.context;
-    const { partition } = operation.key;
     const timeoutMs = this.#timeoutMs(call);
-    if (view.owns(partition)) {
-      OPERATIONS[method](operation, request, new UnaryReply(operation.cache.memory, answer), timeoutMs);
-    } else if (call.metadata.get(FORWARDED_METADATA).length > 0) {
-      throw view.notOwner(partition);
-    } else {
-      this.forwarder.forward(method, view.ownerOf(partition), call, timeoutMs, answer);
+    const owner = this.#otherOwner(operation, call, method !== 'Get');
+    if (owner !== undefined) {
+      this.forwarder.forward(method, owner, call, timeoutMs, answer);
+      return;
     }
+    const { memory } = operation.cache;
+    const reply = new CommittedReply(this.context.partitions);
+    reply.to(new UnaryReply(memory, answer), memory, operation.key.partition, method !== 'Get', false);
+    OPERATIONS[method](operation, request, reply, timeoutMs);
+  }
+
+  /** The node to forward to; undefined: this one serves the key. Throws NOT_OWNER, BUSY or UNAVAILABLE. */
+  #otherOwner({ cache, key }: AdmittedOperation, call: UnaryCall, isWrite: boolean): ViewNode | undefined {
+    const { partitions, view, selfId } = this.context;
+    partitions.beginTurn();
+    if (partitions.serves(key.partition)) {
+      const refusal = isWrite ? partitions.writeRefusal(key.partition) : undefined;
+      if (refusal !== undefined) throw refusal;
+      cache.memory.request = undefined;
+      return undefined;
+    }
+    const owner = view?.nodes[view.owners[key.partition]!];
+    const wasForwarded = call.metadata.get(FORWARDED_METADATA).length > 0;
+    if (owner === undefined || owner.id === selfId || wasForwarded) throw partitions.refusal(key.partition);
+    return owner;
   }
 
   #timeoutMs(call: UnaryCall): number {

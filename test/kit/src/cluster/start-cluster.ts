@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts } from '../process/free-ports.js';
 import { type NodeProcess, startNode } from './start-node.js';
+import { untilSettled } from './until-settled.js';
 
 export interface ClusterOptions {
   /** How many. Default: 3. */
@@ -15,7 +16,7 @@ export interface ClusterOptions {
   readonly preferredPorts?: readonly number[] | undefined;
 }
 
-/** larder-node processes `n1`, `n2`, ... that know each other. */
+/** larder-node processes `n1`, `n2`, ... that form a cluster; the first of them, or the first three, keep its view. */
 export interface Cluster {
   readonly nodes: readonly NodeProcess[];
   /** host:port of each node. */
@@ -29,11 +30,13 @@ export interface Cluster {
 
 const PORT_ATTEMPTS_MAX = 5;
 
-/** Resolves when all nodes serve. If one cannot start, none is left and its last words are in the error. */
+/** Resolves when all nodes serve, and every partition is where it is to be. If one cannot start, none is left and its last words are in the error. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { path: configPath, remove } = configFile(options.config);
+  const folder = mkdtempSync(join(tmpdir(), 'larder-cluster-'));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
   try {
-    const nodes = await startOnFreePorts(options, configPath);
+    const configPath = configFile(options.config, folder);
+    const nodes = await startOnFreePorts(options, configPath, folder);
     return new RunningCluster(nodes, configPath, remove);
   } catch (error) {
     remove();
@@ -45,7 +48,7 @@ class RunningCluster implements Cluster {
   constructor(
     readonly nodes: readonly NodeProcess[],
     readonly configPath: string,
-    private readonly removeConfig: () => void,
+    private readonly removeFolder: () => void,
   ) {}
 
   get endpoints(): readonly string[] {
@@ -61,22 +64,32 @@ class RunningCluster implements Cluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));
-    this.removeConfig();
+    this.removeFolder();
   }
 }
 
-async function startOnFreePorts(options: ClusterOptions, configPath: string): Promise<NodeProcess[]> {
+async function startOnFreePorts(options: ClusterOptions, configPath: string, folder: string): Promise<NodeProcess[]> {
   for (let attempt = 1; ; attempt++) {
     const preferred = attempt === 1 ? options.preferredPorts : undefined;
     const ports = preferred ?? (await freePorts(options.nodes ?? 3));
-    const addresses = Object.fromEntries(ports.map((port, index) => [`n${index + 1}`, `127.0.0.1:${port}`]));
-    const starts = Object.entries(addresses).map(([id, address]) =>
-      startNode({ id, address, nodes: addresses, configPath, env: options.env }),
+    const addresses = ports.map((port, index) => [`n${index + 1}`, `127.0.0.1:${port}`] as const);
+    const voters = Object.fromEntries(addresses.slice(0, addresses.length < 3 ? 1 : 3));
+    const starts = addresses.map(([id, address]) =>
+      startNode({
+        id,
+        address,
+        ...(id in voters ? { voters, dataPath: join(folder, `${id}-${attempt}`) } : { join: Object.values(voters) }),
+        configPath,
+        env: options.env,
+      }),
     );
     const settled = await Promise.allSettled(starts);
     const started = settled.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
     const failure = settled.find((start) => start.status === 'rejected');
-    if (failure === undefined) return started;
+    if (failure === undefined) {
+      await untilSettled(started.map(({ address }) => address));
+      return started;
+    }
     await Promise.all(started.map((node) => node.stop()));
     const taken = /EADDRINUSE|in use|exit code 76/.test(String(failure.reason));
     if (!taken || attempt === PORT_ATTEMPTS_MAX) throw failure.reason;
@@ -84,10 +97,9 @@ async function startOnFreePorts(options: ClusterOptions, configPath: string): Pr
 }
 
 /** JSON is YAML. */
-function configFile(config: ClusterOptions['config']): { path: string; remove: () => void } {
-  if (typeof config === 'string') return { path: config, remove: () => {} };
-  const folder = mkdtempSync(join(tmpdir(), 'larder-cluster-'));
+function configFile(config: ClusterOptions['config'], folder: string): string {
+  if (typeof config === 'string') return config;
   const path = join(folder, 'larder.yaml');
   writeFileSync(path, JSON.stringify(config, undefined, 2));
-  return { path, remove: () => rmSync(folder, { recursive: true, force: true }) };
+  return path;
 }

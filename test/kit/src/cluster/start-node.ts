@@ -5,8 +5,12 @@ export interface NodeOptions {
   readonly id: string;
   /** host:port that it listens on and is reached by. */
   readonly address: string;
-  /** The nodes of the cluster by id, this one among them. Default: this one alone. */
-  readonly nodes?: Readonly<Record<string, string>> | undefined;
+  /** The voters of the cluster by id, 1, 3 or 5. Default: this one alone, unless `join` is given. */
+  readonly voters?: Readonly<Record<string, string>> | undefined;
+  /** host:port of nodes of the cluster that it joins. */
+  readonly join?: readonly string[] | undefined;
+  /** Where it keeps its file, if it is a voter. */
+  readonly dataPath?: string | undefined;
   readonly configPath: string;
   /** Added to this process's environment. */
   readonly env?: NodeJS.ProcessEnv | undefined;
@@ -74,9 +78,12 @@ export function startNode(options: NodeOptions): Promise<NodeProcess> {
 }
 
 function startServer(options: NodeOptions): Promise<ServerProcess> {
-  const { id, address, nodes = { [id]: address }, configPath, env, execArgv = [] } = options;
-  const list = Object.entries(nodes).map(([name, at]) => `${name}=${at}`);
-  const flags = ['--config', configPath, '--id', id, '--listen', address, '--nodes', list.join(',')];
+  const { id, address, voters = {}, join = [], dataPath, configPath, env, execArgv = [] } = options;
+  const list = Object.entries(voters).map(([name, at]) => `${name}=${at}`);
+  const flags = ['--config', configPath, '--id', id, '--listen', address];
+  if (list.length > 0) flags.push('--voters', list.join(','));
+  if (join.length > 0) flags.push('--join', join.join(','));
+  if (dataPath !== undefined) flags.push('--data', dataPath);
   return ServerProcess.start({
     name: `larder-node ${id}`,
     command: process.execPath,

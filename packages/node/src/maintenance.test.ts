@@ -1,8 +1,8 @@
 import { ManualClock, seededRandom } from '@larder/base';
 import { keySlice } from '@larder/proto';
 import { expect, test } from 'vitest';
+import { startMaintenance } from './maintenance.js';
 import { createStorage } from './storage/create-storage.js';
-import { startSweeping } from './sweeping.js';
 
 const MEBIBYTE = 1024 ** 2;
 const caches = [{ cache: 0, memoryBytesMax: 8 * MEBIBYTE, eviction: 'lru' as const }];
@@ -20,7 +20,7 @@ function filled(clock: ManualClock) {
 test('what has expired is freed though nobody asks for it', async () => {
   const clock = new ManualClock();
   const storage = filled(clock);
-  const stop = startSweeping(storage, clock);
+  const stop = startMaintenance(storage, clock);
   expect(storage.statistics(0).entries).toBe(ENTRIES);
   while (storage.statistics(0).entries > 0) {
     clock.advance(100);
@@ -34,7 +34,7 @@ test('nothing is freed, and no timer is left, once it was stopped', async () => 
   const clock = new ManualClock();
   const storage = filled(clock);
   const timers = clock.pendingCount;
-  const stop = startSweeping(storage, clock);
+  const stop = startMaintenance(storage, clock);
   expect(clock.pendingCount).toBe(timers + 1);
   stop();
   expect(clock.pendingCount).toBe(timers);

@@ -1,0 +1,181 @@
+import type { Clock, Random, Timer } from '@larder/base';
+import type { LarderError } from '@larder/proto';
+import type { Caches } from './caches.js';
+import type { FoundingOptions } from './cluster/founding-view.js';
+import { Member, type MemberHost } from './cluster/member.js';
+import type { ViewDocument, ViewMember } from './cluster/view-document.js';
+import type { ViewStore } from './cluster/view-store/view-store.js';
+import type { ClusterDescription } from './link/cluster-description.js';
+import type { Log } from './log.js';
+import { DirtyAdoption } from './partitions/dirty-adoption.js';
+import { OwnedPartitions } from './partitions/owned-partitions.js';
+import { Removals } from './partitions/removals.js';
+import { StoredCopy } from './partitions/stored-copy.js';
+import type { CopyEntries } from './replication/copy-entries.js';
+import type { Envelope } from './replication/messages.js';
+import type { Storage } from './storage/storage.js';
+
+/**
+ * This process's part in the cluster: a member (cluster/member.ts) over the node's storage, loaders and links. When the
+ * cluster has gone on without the node, because it stood still for too long, it begins anew as another incarnation, with
+ * nothing in its memory.
+ */
+export interface MembershipOptions {
+  readonly self: Omit<ViewMember, 'incarnation' | 'draining'>;
+  /** For a node that may found the cluster when the view store is empty. */
+  readonly founding: FoundingOptions | undefined;
+  readonly store: ViewStore;
+  readonly storage: Storage;
+  readonly caches: Caches;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  send(node: string, envelope: Envelope): void;
+  viewInstalled(view: ViewDocument): void;
+}
+
+/** Between the news that the cluster goes on without this node and its return. */
+const RETURN_AFTER_MS = 200;
+
+export class Membership implements MemberHost {
+  readonly partitions: OwnedPartitions;
+  /** What the storage calls when it removes an entry by itself. */
+  readonly removals: Removals;
+  #options: MembershipOptions | undefined;
+  #adoption: DirtyAdoption | undefined;
+  #member: Member | undefined;
+  #returning: Timer | undefined;
+  #isLeaving = false;
+  #hasLeft = false;
+  readonly #waitingForView: (() => void)[] = [];
+  readonly #waitingToLeave: (() => void)[] = [];
+
+  /** `sendAll` is called at the end of each turn in which something was handed to `send`. */
+  constructor(selfId: string, sendAll: () => void) {
+    this.partitions = new OwnedPartitions(selfId, () => this.#member, sendAll);
+    this.removals = new Removals(this.partitions);
+  }
+
+  get member(): Member | undefined {
+    return this.#member;
+  }
+
+  /** Begins to take part. Resolves when the node is in the view. */
+  async join(options: MembershipOptions): Promise<void> {
+    this.#options = options;
+    this.#adoption = new DirtyAdoption(options.storage, options.caches);
+    this.#begin();
+    if (!this.#member!.listed) await new Promise<void>((resolve) => this.#waitingForView.push(resolve));
+  }
+
+  /** Hands its partitions over. Resolves when the node is in no view any more, or when there is nobody to take them. */
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
+    if (this.#member === undefined || this.#hasLeft || this.#isLastOne()) return;
+    this.#member.drain();
+    await new Promise<void>((resolve) => this.#waitingToLeave.push(resolve));
+  }
+
+  stop(): void {
+    this.#returning?.cancel();
+    this.#member?.stop();
+    this.#member = undefined;
+  }
+
+  /** What other nodes know this one by; the cluster is '' while it belongs to none. */
+  get identity(): { readonly incarnation: string; readonly cluster: string } {
+    return { incarnation: this.#member?.self.incarnation ?? '', cluster: this.#member?.view?.cluster ?? '' };
+  }
+
+  /** What a node that wants to join is told. */
+  get description(): Omit<ClusterDescription, 'node' | 'voters'> {
+    const view = this.#member?.view;
+    const members = view?.members.map(({ id, address }) => ({ id, address })) ?? [];
+    return { cluster: view?.cluster ?? '', viewVersion: view?.version ?? 0, members };
+  }
+
+  received(envelope: Envelope): void {
+    this.#member?.receive(envelope);
+    this.partitions.scheduleFlush();
+  }
+
+  opened(node: string): void {
+    this.#member?.linkOpened(node);
+    this.partitions.scheduleFlush();
+  }
+
+  /** One bounded step of what there is to do beside calls. Returns whether there is more. */
+  maintain(budgetMs: number): boolean {
+    const { storage } = this.#options!;
+    const isBehind = storage.maintain(budgetMs);
+    this.removals.submit();
+    return this.#adoption!.step() || isBehind;
+  }
+
+  send(node: string, envelope: Envelope): void {
+    this.#options!.send(node, envelope);
+    this.partitions.scheduleFlush();
+  }
+
+  createEntries(partition: number): CopyEntries {
+    return new StoredCopy(partition, this.#options!.storage, this.removals);
+  }
+
+  viewInstalled(view: ViewDocument): void {
+    this.#options!.viewInstalled(view);
+    if (this.#member?.listed) for (const resolve of this.#waitingForView.splice(0)) resolve();
+    if (this.#isLeaving && this.#isLastOne()) this.#left();
+  }
+
+  evictableChanged(partition: number, evictable: boolean): void {
+    this.#options!.storage.setOwned(partition, evictable);
+  }
+
+  ownerChanged(partition: number, owns: boolean): void {
+    const member = this.#member;
+    const replicator = owns ? member?.owning(partition) : undefined;
+    this.partitions.ownerChanged(partition, replicator);
+    if (replicator === undefined) this.#disowned(partition);
+    else this.#owned(partition, member?.view?.partitions[partition]?.origin === 'promoted');
+  }
+
+  #owned(partition: number, isPromoted: boolean): void {
+    this.#adoption!.begin(partition);
+    if (isPromoted) for (const { loader } of this.#options!.caches.all) loader.takenOver(partition);
+  }
+
+  #disowned(partition: number): void {
+    this.#adoption!.cancel(partition);
+    for (const { loader } of this.#options!.caches.all) loader.disown(partition);
+  }
+
+  expelled(): void {
+    const { log, clock } = this.#options!;
+    this.#member = undefined;
+    if (this.#isLeaving) {
+      this.#left();
+      return;
+    }
+    log.warn({ event: 'expelled', reason: 'the cluster has gone on without this node; it returns with empty memory' });
+    this.#returning = clock.after(RETURN_AFTER_MS, () => this.#begin());
+  }
+
+  refused(node: string, error: LarderError): void {
+    this.#options!.log.warn({ event: 'peer-refused', peer: node, error: error.message });
+  }
+
+  #begin(): void {
+    const { self, founding, store, clock, random } = this.#options!;
+    this.#member = new Member({ self, founding, store, clock, random }, this);
+  }
+
+  #left(): void {
+    this.#hasLeft = true;
+    for (const resolve of this.#waitingToLeave.splice(0)) resolve();
+  }
+
+  #isLastOne(): boolean {
+    const { view, self } = this.#member!;
+    return !view?.members.some(({ id, draining }) => id !== self.id && !draining);
+  }
+}

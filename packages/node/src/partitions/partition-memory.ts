@@ -1,0 +1,215 @@
+import {
+  EntryFlag,
+  type EntryRef,
+  type Hold,
+  type HoldSink,
+  PutResult,
+  type RequestId,
+  RequestResult,
+} from '@larder/loader';
+import type { KeySlice, LarderError } from '@larder/proto';
+import type { CommitSink } from '../replication/pending-window.js';
+import type { Replicator } from '../replication/replicator.js';
+import type { Storage } from '../storage/storage.js';
+import { keyCopy } from './key-copy.js';
+import type { OwnedPartitions } from './owned-partitions.js';
+import type { Removals } from './removals.js';
+import { StoredEntries } from './stored-entries.js';
+
+/**
+ * One cache's memory on a node of a cluster: what its loader writes goes into the storage at once, and as a record to
+ * the partition's other copies. While there are none, nothing is recorded.
+ */
+export class PartitionMemory extends StoredEntries {
+  constructor(
+    cache: number,
+    storage: Storage,
+    readonly partitions: OwnedPartitions,
+    readonly removals: Removals,
+  ) {
+    super(cache, storage);
+  }
+
+  serves(partition: number): boolean {
+    return this.partitions.servesNow(partition);
+  }
+
+  owns(partition: number): boolean {
+    return this.partitions.owner(partition) !== undefined;
+  }
+
+  refusal(partition: number): LarderError {
+    return this.partitions.refusal(partition);
+  }
+
+  put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
+    const { cache, storage } = this;
+    const request = this.#takeRequest();
+    const result = this.#takeResult();
+    const replicator = this.partitions.owner(key.partition);
+    if (replicator === undefined) return PutResult.away;
+    const { epoch, nextSeq: seq } = replicator;
+    const stored = storage.put(cache, key, value, start, end, epoch, seq, ttlMs, flags);
+    if (stored === PutResult.stored) {
+      this.putEpoch = epoch;
+      this.putSeq = seq;
+      if (replicator.isAlone && request === undefined) {
+        replicator.advance();
+      } else {
+        const hidden = (flags & (EntryFlag.tombstone | EntryFlag.negative)) !== 0;
+        const copy = hidden ? undefined : valueCopy(value, start, end);
+        this.#submit(replicator, key, copy, ttlMs, flags, request, result);
+      }
+    }
+    this.removals.submit();
+    return stored;
+  }
+
+  remove(key: KeySlice): boolean {
+    const request = this.#takeRequest();
+    const result = this.#takeResult();
+    const replicator = this.partitions.owner(key.partition);
+    if (replicator === undefined) return false;
+    const existed = this.storage.remove(this.cache, key);
+    if (replicator.isAlone && request === undefined) replicator.advance();
+    else if (existed || result !== RequestResult.notFound)
+      this.#submit(replicator, key, undefined, 0, 0, request, result);
+    else if (request !== undefined) replicator.remember(request, result);
+    this.removals.submit();
+    return existed;
+  }
+
+  expire(key: KeySlice, ttlMs: number): boolean {
+    const replicator = this.partitions.owner(key.partition);
+    if (replicator === undefined) return false;
+    if (replicator.isAlone && this.request === undefined) return this.storage.expire(this.cache, key, ttlMs);
+    const ref = this.storage.peek(this.cache, key);
+    if (ref !== 0) return this.#putAgain(key, ref, ttlMs) === PutResult.stored;
+    const request = this.#takeRequest();
+    if (request !== undefined) replicator.remember(request, RequestResult.notFound);
+    return false;
+  }
+
+  clean(key: KeySlice, epoch: number, seq: number): void {
+    this.partitions.owner(key.partition)?.clean(this.cache, keyCopy(key), { epoch, seq });
+    this.partitions.scheduleFlush();
+  }
+
+  isCommitted(ref: EntryRef, partition: number): boolean {
+    const replicator = this.partitions.owner(partition);
+    return replicator !== undefined && this.storage.seq(ref) <= replicator.committedSeq;
+  }
+
+  holdBack(key: KeySlice, sink: HoldSink): Hold {
+    const replicator = this.partitions.owner(key.partition)!;
+    const request = this.#takeRequest();
+    const hold = new PartitionHold(replicator, sink, this.partitions);
+    if (replicator.isAlone && request === undefined) return hold;
+    const seq = replicator.nextSeq;
+    this.#markUnsure(key);
+    this.#submit(replicator, key, undefined, 0, EntryFlag.unsure, request, RequestResult.begun);
+    hold.await(seq);
+    return hold;
+  }
+
+  restore(key: KeySlice): void {
+    const ref = this.storage.peek(this.cache, key);
+    const replicator = this.partitions.owner(key.partition);
+    if (replicator === undefined) return;
+    this.result = RequestResult.refused;
+    if (ref !== 0) {
+      this.#putAgain(key, ref, Math.max(0, this.storage.remainingMs(ref)));
+      return;
+    }
+    const request = this.#takeRequest();
+    if (request !== undefined) replicator.remember(request, this.#takeResult());
+  }
+
+  /** The same value under the next version, unsure no more. */
+  #putAgain(key: KeySlice, ref: EntryRef, ttlMs: number): PutResult {
+    const { storage } = this;
+    const flags = storage.flags(ref) & ~EntryFlag.unsure;
+    const value = Buffer.allocUnsafe(storage.valueBytes(ref));
+    storage.copyValue(ref, 0, value.length, value, 0);
+    return this.put(key, value, 0, value.length, ttlMs, flags);
+  }
+
+  #markUnsure(key: KeySlice): void {
+    const ref = this.storage.peek(this.cache, key);
+    if (ref !== 0) this.storage.setFlags(ref, this.storage.flags(ref) | EntryFlag.unsure);
+  }
+
+  #submit(
+    replicator: Replicator,
+    key: KeySlice,
+    value: Uint8Array | undefined,
+    ttlMs: number,
+    flags: number,
+    request: RequestId | undefined,
+    result: number,
+  ): void {
+    const { epoch, nextSeq: seq } = replicator;
+    const { cache } = this;
+    this.partitions.submit(replicator, {
+      epoch,
+      seq,
+      cache,
+      key: keyCopy(key),
+      value,
+      ttlMs,
+      flags,
+      request,
+      result,
+    });
+  }
+
+  #takeRequest(): RequestId | undefined {
+    const { request } = this;
+    this.request = undefined;
+    return request;
+  }
+
+  #takeResult(): RequestResult {
+    const { result } = this;
+    this.result = RequestResult.done;
+    return result;
+  }
+}
+
+/** A partition that stays with its owner until a statement of the origin has ended. */
+class PartitionHold implements Hold, CommitSink {
+  isHeld = true;
+
+  constructor(
+    readonly replicator: Replicator,
+    readonly sink: HoldSink,
+    readonly partitions: OwnedPartitions,
+  ) {
+    replicator.hold();
+  }
+
+  await(seq: number): void {
+    if (seq <= this.replicator.committedSeq) return;
+    this.isHeld = false;
+    this.replicator.observe(seq, this, 0);
+  }
+
+  committed(): void {
+    this.isHeld = true;
+    this.sink.held();
+  }
+
+  lost(): void {
+    this.sink.holdLost(this.partitions.refusal(this.replicator.partition));
+  }
+
+  release(): void {
+    this.replicator.release();
+  }
+}
+
+function valueCopy(value: Uint8Array, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafe(end - start);
+  copy.set(value.subarray(start, end));
+  return copy;
+}

@@ -1,0 +1,51 @@
+import type { EntryRef } from '@larder/loader';
+import type { Storage } from '../storage/storage.js';
+import type { OwnedPartitions } from './owned-partitions.js';
+
+interface Removal {
+  readonly cache: number;
+  readonly partition: number;
+  readonly key: Buffer;
+}
+
+/**
+ * What the owner evicts or lets expire, the other copies must drop too. The storage says so in the midst of a call that
+ * may belong to another partition and already has its version, so removals wait until that call is over.
+ */
+export class Removals {
+  readonly #waiting: Removal[] = [];
+  storage!: Storage;
+
+  constructor(readonly partitions: OwnedPartitions) {}
+
+  /** Called by the storage, before the entry goes. */
+  readonly noted = (cache: number, partition: number, ref: EntryRef): void => {
+    const replicator = this.partitions.owner(partition);
+    if (replicator === undefined || replicator.isAlone) return;
+    const key = Buffer.allocUnsafe(this.storage.keyBytes(ref));
+    this.storage.copyKey(ref, key, 0);
+    this.#waiting.push({ cache, partition, key });
+  };
+
+  /** Call it after each storage call that can evict or expire. */
+  submit(): void {
+    if (this.#waiting.length === 0) return;
+    for (const { cache, partition, key } of this.#waiting) {
+      const replicator = this.partitions.owner(partition);
+      if (replicator === undefined) continue;
+      const { epoch, nextSeq: seq } = replicator;
+      this.partitions.submit(replicator, {
+        epoch,
+        seq,
+        cache,
+        key,
+        value: undefined,
+        ttlMs: 0,
+        flags: 0,
+        request: undefined,
+        result: 0,
+      });
+    }
+    this.#waiting.length = 0;
+  }
+}

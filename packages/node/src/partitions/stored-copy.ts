@@ -1,0 +1,76 @@
+import { EntryFlag, type EntryRef, PutResult } from '@larder/loader';
+import type { CopyEntries } from '../replication/copy-entries.js';
+import type { ReplicatedRecord } from '../replication/record.js';
+import type { Storage } from '../storage/storage.js';
+import { cleanEntry } from './clean-entry.js';
+import { wholeKey } from './key-copy.js';
+import type { Removals } from './removals.js';
+
+const NO_VALUE = Buffer.alloc(0);
+const WITHOUT_VALUE = EntryFlag.tombstone | EntryFlag.negative;
+
+/** The entries of one copy of a partition where they lie: in the node's storage, among those of all others. */
+export class StoredCopy implements CopyEntries {
+  constructor(
+    readonly partition: number,
+    readonly storage: Storage,
+    readonly removals: Removals,
+  ) {}
+
+  get count(): number {
+    return this.storage.entriesOfPartition(this.partition);
+  }
+
+  get ready(): boolean {
+    return !this.storage.isDropping(this.partition);
+  }
+
+  /** False: there is no room for it, and nothing that may be evicted. */
+  apply({ cache, key, value, epoch, seq, ttlMs, flags }: ReplicatedRecord): boolean {
+    const at = wholeKey(key, this.partition);
+    if (value === undefined && (flags & WITHOUT_VALUE) === 0) {
+      this.storage.remove(cache, at);
+      return true;
+    }
+    const bytes = value ?? NO_VALUE;
+    const result = this.storage.put(cache, at, bytes, 0, bytes.length, epoch, seq, ttlMs, flags);
+    this.removals.submit();
+    return result === PutResult.stored;
+  }
+
+  clean(cache: number, key: Uint8Array, epoch: number, seq: number): void {
+    cleanEntry(this.storage, cache, wholeKey(key, this.partition), epoch, seq);
+  }
+
+  scan(cursor: number, countMax: number, visit: (record: ReplicatedRecord) => void): number {
+    return this.storage.scanPartition(this.partition, cursor, countMax, (ref) => {
+      if ((this.storage.flags(ref) & EntryFlag.unsure) === 0) visit(recordOf(this.storage, ref));
+    });
+  }
+
+  clear(): void {
+    this.storage.beginDrop(this.partition);
+  }
+}
+
+function recordOf(storage: Storage, ref: EntryRef): ReplicatedRecord {
+  const key = Buffer.allocUnsafe(storage.keyBytes(ref));
+  storage.copyKey(ref, key, 0);
+  const flags = storage.flags(ref);
+  let value: Buffer | undefined;
+  if ((flags & WITHOUT_VALUE) === 0) {
+    value = Buffer.allocUnsafe(storage.valueBytes(ref));
+    storage.copyValue(ref, 0, value.length, value, 0);
+  }
+  return {
+    epoch: storage.epoch(ref),
+    seq: storage.seq(ref),
+    cache: storage.cacheOf(ref),
+    key,
+    value,
+    ttlMs: Math.max(0, storage.remainingMs(ref)),
+    flags,
+    request: undefined,
+    result: 0,
+  };
+}
