@@ -184,11 +184,13 @@ export class Dispatcher implements ConnectionEvents {
     }
     const partition = partitionOf(keyScratch, 0, keyBytes);
     const lost = this.router.lost(partition);
-    if (call.mayBeApplied && (lost !== call.lost || call.isForgotten(this.#numbers))) {
+    const { cluster } = this.router.view;
+    if (call.mayBeApplied && (lost !== call.lost || cluster !== call.cluster || call.isForgotten(this.#numbers))) {
       call.reject(forgottenError(call));
       return;
     }
     call.lost = lost;
+    call.cluster = cluster;
     this.router.owner(partition).submit(call, keyBytes);
   }
 

@@ -212,6 +212,29 @@ describe('a write in doubt', () => {
     expect(other.operations.length).toBe(0);
   });
 
+  test('is not sent again to another cluster, which is taken up although its versions begin anew', async () => {
+    const clock = stoppedClock();
+    const { one, larder, cache, move } = await pair({ clock });
+    await tell(one, larder, { ...move(one, 5), cluster: 'first' });
+    clock.advance(1_000);
+    one.script = hold;
+    const write = cache.set('a', 'x', { timeout: '5s' });
+    await one.operations.take();
+    const degraded = new Promise((resolve) => larder.on('degraded', resolve));
+    one.kill();
+    await degraded;
+    one.view = { ...move(one, 1), cluster: 'second' };
+    one.script = (operations) => one.behave(operations);
+    await one.listen();
+    const changed = new Promise<ClientView>((resolve) => larder.on('topology', resolve));
+    clock.advance(200);
+    expect(await changed).toMatchObject({ version: 1, cluster: 'second' });
+    expect(await rejection(write)).toMatchObject({ code: 'UNAVAILABLE', outcome: 'unknown' });
+    expect(one.operations.length).toBe(0);
+    await cache.set('a', 'y');
+    expect(await one.operations.take()).toMatchObject({ request: 2, isRetry: false });
+  });
+
   test('is given up after ten seconds, also if its caller would wait longer; a read is not', async () => {
     const { clock, cache, write } = await inDoubt({ timeout: 60_000 });
     let isReadOver = false;

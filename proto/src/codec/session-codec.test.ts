@@ -40,7 +40,13 @@ interface RawRequest {
 }
 interface RawResponse {
   replies: Record<string, unknown>[];
-  view: { version: number; nodes: { id: string; address: string }[]; owners: number[]; lost: number[] } | null;
+  view: {
+    version: number;
+    nodes: { id: string; address: string }[];
+    owners: number[];
+    lost: number[];
+    cluster: string;
+  } | null;
 }
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
@@ -370,6 +376,7 @@ const view = fc
       version: uint53,
       nodes: fc.constant(nodes),
       owners: fc.array(fc.nat(nodes.length - 1), { minLength: PARTITION_COUNT, maxLength: PARTITION_COUNT }),
+      cluster: fc.string({ unit: 'grapheme' }),
       // Counts that are all 0 are not written, so one is more.
       lost: fc.oneof(
         fc.constant([]),
@@ -384,9 +391,10 @@ test('a view passes between the two codecs in both directions', () => {
   fc.assert(
     fc.property(view, (raw) => {
       const writer = new SessionResponseWriter(64);
-      const { lost, ...rest } = raw;
+      const { lost, cluster, ...rest } = raw;
       const counts = lost.length > 0 ? { lost: Uint32Array.from(lost) } : {};
-      const expected = { ...rest, owners: Uint16Array.from(raw.owners), ...counts };
+      const named = cluster === '' ? {} : { cluster };
+      const expected = { ...rest, owners: Uint16Array.from(raw.owners), ...counts, ...named };
       writer.view(expected);
       expect(generatedResponse.deserialize(writer.take()).view).toEqual(raw);
 

@@ -15,6 +15,8 @@ export interface ClientView {
   readonly owners: Uint16Array;
   /** For each partition how often all its copies were lost and it began anew, empty. Absent if none ever was. */
   readonly lost?: Uint32Array;
+  /** Versions count within one cluster. Absent: the node did not say which one it is of. */
+  readonly cluster?: string;
 }
 
 export function writeView(writer: WireWriter, view: ClientView): void {
@@ -29,6 +31,7 @@ export function writeView(writer: WireWriter, view: ClientView): void {
   }
   writePacked(writer, 3, view.owners);
   if (view.lost?.some((count) => count > 0)) writePacked(writer, 4, view.lost);
+  if (view.cluster !== undefined) writer.string((5 << 3) | LENGTH_DELIMITED, view.cluster);
 }
 
 function writePacked(writer: WireWriter, field: number, numbers: Uint16Array | Uint32Array): void {
@@ -43,6 +46,7 @@ function writePacked(writer: WireWriter, field: number, numbers: Uint16Array | U
 /** Reads the View that lies between the reader's position and `end`. */
 export function readView(reader: WireReader, end: number): ClientView {
   let version = 0;
+  let cluster = '';
   const nodes: ViewNode[] = [];
   const owners: number[] = [];
   const lost: number[] = [];
@@ -54,31 +58,39 @@ export function readView(reader: WireReader, end: number): ClientView {
     else if (tag === ((3 << 3) | VARINT)) owners.push(reader.uint32());
     else if (tag === ((4 << 3) | LENGTH_DELIMITED)) readPacked(reader, lost);
     else if (tag === ((4 << 3) | VARINT)) lost.push(reader.uint32());
+    else if (tag === ((5 << 3) | LENGTH_DELIMITED)) cluster = reader.string();
     else reader.skip(tag & 7);
   }
-  return checkedView({ version, nodes, owners, lost });
+  return checkedView({ version, nodes, owners, lost, cluster });
+}
+
+/** A view as a codec gives it: absent fields may be empty. */
+interface RawView {
+  readonly version: number;
+  readonly nodes: readonly ViewNode[];
+  readonly owners: readonly number[];
+  readonly lost?: readonly number[];
+  readonly cluster?: string;
 }
 
 /** The checks that every view passes, whichever codec it came through. */
-export function checkedView(raw: {
-  version: number;
-  nodes: readonly ViewNode[];
-  owners: readonly number[];
-  /** Empty or absent: nothing was lost. */
-  lost?: readonly number[];
-}): ClientView {
-  if (raw.owners.length !== PARTITION_COUNT) {
-    throw malformed(`a view of ${raw.owners.length} partitions where ${PARTITION_COUNT} are due`, 0);
+export function checkedView({ version, nodes, owners, lost = [], cluster = '' }: RawView): ClientView {
+  if (owners.length !== PARTITION_COUNT) {
+    throw malformed(`a view of ${owners.length} partitions where ${PARTITION_COUNT} are due`, 0);
   }
-  for (const owner of raw.owners) {
-    if (!(owner < raw.nodes.length)) throw malformed(`owner ${owner} in a view of ${raw.nodes.length} nodes`, 0);
+  for (const owner of owners) {
+    if (!(owner < nodes.length)) throw malformed(`owner ${owner} in a view of ${nodes.length} nodes`, 0);
   }
-  const view = { version: raw.version, nodes: raw.nodes, owners: Uint16Array.from(raw.owners) };
-  if (raw.lost === undefined || raw.lost.length === 0) return view;
-  if (raw.lost.length !== PARTITION_COUNT) {
-    throw malformed(`lost counts of ${raw.lost.length} partitions where ${PARTITION_COUNT} are due`, 0);
+  if (lost.length !== 0 && lost.length !== PARTITION_COUNT) {
+    throw malformed(`lost counts of ${lost.length} partitions where ${PARTITION_COUNT} are due`, 0);
   }
-  return { ...view, lost: Uint32Array.from(raw.lost) };
+  return {
+    version,
+    nodes,
+    owners: Uint16Array.from(owners),
+    ...(lost.length === 0 ? {} : { lost: Uint32Array.from(lost) }),
+    ...(cluster === '' ? {} : { cluster }),
+  };
 }
 
 function readPacked(reader: WireReader, numbers: number[]): void {

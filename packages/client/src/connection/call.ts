@@ -47,8 +47,9 @@ export class Call {
   detours = 0;
   /** Of a write, the number that names it; of a read, that of the last write before it. 0 until it is sent. */
   order = 0;
-  /** The lost count of its partition in the view by which it was sent last. */
+  /** The lost count of its partition in the view by which it was sent last, and the cluster of that view. */
   lost = 0;
+  cluster: string | undefined = undefined;
   /** A write of which an earlier try may have been applied. */
   mayBeApplied = false;
   private numbers: RequestNumbers | undefined = undefined;

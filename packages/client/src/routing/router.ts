@@ -7,8 +7,8 @@ import { shownValue } from '../shown-value.js';
 
 /** Sends each partition to its owner by the newest view it was shown; one connection per node of that view. */
 
-/** Nodes that disagree under the same version, as during a change of their static lists, turn the client round no faster. */
-const SAME_VERSION_PAUSE_MS = 1_000;
+/** Nodes that disagree under the same version, or about the cluster that they belong to, turn the client round no faster. */
+const DISPUTE_PAUSE_MS = 1_000;
 
 export class Router {
   #view: ClientView;
@@ -58,11 +58,13 @@ export class Router {
     return this.#connections.find((connection) => connection.node === node);
   }
 
-  /** Takes the view if it is newer, or as new and different. Returns whether it was taken. Throws INTERNAL. */
+  /** Takes the view if it is newer, or as new and different, or of another cluster. Returns whether it was taken. Throws INTERNAL. */
   adopt(view: ClientView): boolean {
-    if (view.version < this.#view.version || isSameView(view, this.#view)) return false;
+    const isOther = isOfOtherCluster(view, this.#view);
+    if (!isOther && (view.version < this.#view.version || isSameView(view, this.#view))) return false;
     const nowMs = this.#clock.monotonicMs();
-    if (view.version === this.#view.version && nowMs - this.#adoptedMs < SAME_VERSION_PAUSE_MS) return false;
+    const isDisputed = isOther || view.version === this.#view.version;
+    if (isDisputed && nowMs - this.#adoptedMs < DISPUTE_PAUSE_MS) return false;
     checkUsable(view);
     const before = this.#connections;
     this.#connections = this.#connectionsFor(view);
@@ -100,6 +102,11 @@ function checkUsable(view: ClientView): void {
 
 function unusable(why: string): LarderError {
   return new LarderError('INTERNAL', `the cluster's view cannot be used: ${why}`);
+}
+
+/** Versions begin again when a cluster that keeps nothing is started anew. */
+function isOfOtherCluster(one: ClientView, other: ClientView): boolean {
+  return one.cluster !== undefined && other.cluster !== undefined && one.cluster !== other.cluster;
 }
 
 function isSameView(one: ClientView, other: ClientView): boolean {

@@ -126,5 +126,5 @@ function viewNode({ id, address }: ScriptedNode): ViewNode {
 }
 
 function plainView(view: ClientView): object {
-  return { version: view.version, nodes: view.nodes, owners: [...view.owners], lost: [...(view.lost ?? [])] };
+  return { ...view, owners: [...view.owners], lost: [...(view.lost ?? [])] };
 }
