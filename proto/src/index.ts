@@ -26,6 +26,7 @@ export {
   SessionResponseReader,
   SessionResponseWriter,
   TTL_NONE,
+  type WireFailure,
 } from './codec/session-response.js';
 export { type ClientView, checkedView, type ViewNode } from './codec/view.js';
 export { varintBytes, WireWriter } from './codec/wire-writer.js';

@@ -20,6 +20,7 @@ import { shownValue } from './shown-value.js';
  *   the node said            and then                                      counts for the retry budget
  *   NOT_OWNER                at once to the owner, or after a pause        no
  *   UNAVAILABLE              after a pause: it is about to stop            no
+ *   BUSY, with a version     after a pause: the partition changes hands    no
  *   BUSY                     after a pause                                 yes
  *   nothing, and broke       at once, LOSSES_MAX times                     from the second time on
  *   nothing, and lost its    at once to the new owner                      no
@@ -108,11 +109,10 @@ export class Dispatcher implements ConnectionEvents {
   }
 
   callFailed(call: Call, error: LarderError): void {
-    const { code } = error;
-    if (code === 'NOT_OWNER') {
+    if (error.code === 'NOT_OWNER') {
       call.recall(undefined);
       this.#redirect(call, error);
-    } else if (code === 'UNAVAILABLE' || (code === 'BUSY' && this.#budget.take())) {
+    } else if (this.#isTriedLater(error)) {
       this.#recall(call, error.outcome);
       this.#tryLater(call, error);
     } else {
@@ -198,6 +198,11 @@ export class Dispatcher implements ConnectionEvents {
   #redirect(call: Call, error: LarderError): void {
     if (!this.#isClosed && this.#ownerOf(call).node !== error.node) this.#submit(call);
     else this.#tryLater(call, error);
+  }
+
+  #isTriedLater({ code, details }: LarderError): boolean {
+    if (code === 'UNAVAILABLE') return details?.final !== true;
+    return code === 'BUSY' && (details?.viewVersion !== undefined || this.#budget.take());
   }
 
   #tryLater(call: Call, error: LarderError): void {

@@ -179,6 +179,30 @@ describe('a node that has too much to do', () => {
   });
 });
 
+test('a node that cannot serve a partition at the moment is asked again without regard to the budget', async () => {
+  const clock = stoppedClock();
+  const node = await startNode();
+  const options = resolveConnectOptions({ endpoints: node.address, clock, timeout: '1s', random: UNSPREAD });
+  const larder = new Larder(node.view, { ...options, retryTokensMax: 0 });
+  onTestFinished(() => larder.destroy());
+  const cache = larder.cache('names', { codec: text() });
+  let refusals = 2;
+  node.script = (operations) => {
+    for (const operation of operations) {
+      const details = { viewVersion: 1 };
+      const error = new LarderError('BUSY', 'it is handing it over', { outcome: 'not-applied', details });
+      if (operation.key === 'a' && refusals-- > 0) operation.session.failed(operation, error);
+      else node.behave([operation]);
+    }
+  };
+  const write = cache.set('a', 'x');
+  for (const pauseMs of [10, 20]) {
+    await cache.get('marker');
+    clock.advance(pauseMs);
+  }
+  expect(await write).toMatchObject({ copies: 2 });
+});
+
 describe('a write in doubt', () => {
   /** A client with a write of which the node has got the first try, and whose connection has broken. */
   async function inDoubt(options: { readonly timeout?: number } = {}) {
@@ -248,6 +272,19 @@ describe('a write in doubt', () => {
     expect(isReadOver).toBe(false);
     clock.advance(50_000);
     expect(await rejection(read)).toMatchObject({ code: 'UNAVAILABLE' });
+  });
+
+  test('that no node can tell the end of is not sent again', async () => {
+    const { one, cache } = await pair();
+    one.script = (operations) => {
+      for (const operation of operations) {
+        const details = { final: true };
+        const error = new LarderError('UNAVAILABLE', 'nobody knows', { outcome: 'unknown', details });
+        operation.session.failed(operation, error);
+      }
+    };
+    expect(await rejection(cache.set('a', 'x'))).toMatchObject({ code: 'UNAVAILABLE', outcome: 'unknown', node: 'n1' });
+    expect(one.operations.length).toBe(1);
   });
 
   test('stays in doubt whatever a later try is told', async () => {

@@ -265,6 +265,7 @@ const failure = fc.record({
   reason: fc.string({ unit: 'grapheme' }),
   outcome: fc.constantFrom(undefined, 'not-applied' as const, 'unknown' as const),
   viewVersion: fc.option(fc.integer({ min: 1, max: 2 ** 40 }), { nil: undefined }),
+  final: fc.boolean(),
 });
 const reply = fc.oneof(
   fc.record({ type: fc.constant('miss' as const), id: uint32 }),
@@ -301,8 +302,8 @@ function writeReply<Type extends TestReply['type']>(writer: SessionResponseWrite
   WRITE[type](writer, item);
 }
 
-function errorOf({ code, reason, outcome, viewVersion }: TestReplyOf<'failed'>['failure']): LarderError {
-  return new LarderError(code, reason, { outcome, details: viewVersion === undefined ? undefined : { viewVersion } });
+function errorOf({ code, reason, outcome, viewVersion, final }: TestReplyOf<'failed'>['failure']): LarderError {
+  return new LarderError(code, reason, { outcome, details: { viewVersion, final } });
 }
 
 /** The reply as the generated codec shows it. */
@@ -322,9 +323,9 @@ function expectedReply(item: TestReply): Record<string, unknown> {
   return shown;
 }
 
-function expectedFailure({ code, reason, outcome, viewVersion }: TestReplyOf<'failed'>['failure']): object {
+function expectedFailure({ code, reason, outcome, viewVersion, final }: TestReplyOf<'failed'>['failure']): object {
   const outcomeNumber = outcome === undefined ? 0 : outcome === 'not-applied' ? 1 : 2;
-  return { code: errorCodeNumber(code), message: reason, outcome: outcomeNumber, viewVersion: viewVersion ?? 0 };
+  return { code: errorCodeNumber(code), message: reason, outcome: outcomeNumber, viewVersion: viewVersion ?? 0, final };
 }
 
 /** The reply that our reader found last, in the same shape. */

@@ -103,6 +103,11 @@ export class SessionResponseWriter extends WireWriter {
       failure.varint((4 << 3) | VARINT);
       failure.varint(viewVersion);
     }
+    if (error.details?.final === true) {
+      failure.reserve(2);
+      failure.varint((5 << 3) | VARINT);
+      failure.varint(1);
+    }
     this.#begin(id, 1 + varintBytes(failure.at) + failure.at);
     this.byte(TAG_FAILURE);
     this.varint(failure.at);
@@ -248,43 +253,46 @@ export class SessionResponseReader extends WireReader {
     let message = '';
     let outcome = 0;
     let viewVersion = 0;
+    let final = false;
     while (this.at < end) {
       const tag = this.varint();
       if (tag === ((1 << 3) | VARINT)) code = this.varint();
       else if (tag === ((2 << 3) | LENGTH_DELIMITED)) message = this.string();
       else if (tag === ((3 << 3) | VARINT)) outcome = this.varint();
       else if (tag === ((4 << 3) | VARINT)) viewVersion = this.varint();
+      else if (tag === ((5 << 3) | VARINT)) final = this.varint() !== 0;
       else this.skip(tag & 7);
     }
-    this.failure = failureToError({ code, message, outcome, viewVersion });
+    this.failure = failureToError({ code, message, outcome, viewVersion, final });
   }
 }
 
-/** Failure of larder/v1/cache.proto as an error; the same for the session and for generated codecs. */
-export function failureToError(failure: {
-  code: number;
-  message: string;
-  outcome: number;
-  viewVersion: number;
-}): LarderError {
-  return new LarderError(errorCodeFromNumber(failure.code), failure.message, {
-    outcome: failure.outcome === 1 ? 'not-applied' : failure.outcome === 2 ? 'unknown' : undefined,
-    details: failure.viewVersion > 0 ? { viewVersion: failure.viewVersion } : undefined,
+/** Failure of larder/v1/cache.proto as generated codecs give and take it. */
+export interface WireFailure {
+  readonly code: number;
+  readonly message: string;
+  readonly outcome: number;
+  readonly viewVersion: number;
+  readonly final: boolean;
+}
+
+/** As an error; the same for the session and for generated codecs. `details` has `viewVersion` and `final`, if there are any. */
+export function failureToError({ code, message, outcome, viewVersion, final }: WireFailure): LarderError {
+  const details = { ...(viewVersion > 0 ? { viewVersion } : {}), ...(final ? { final } : {}) };
+  return new LarderError(errorCodeFromNumber(code), message, {
+    outcome: outcome === 1 ? 'not-applied' : outcome === 2 ? 'unknown' : undefined,
+    details: viewVersion > 0 || final ? details : undefined,
   });
 }
 
 /** The other direction, for generated codecs. */
-export function errorToFailure(error: LarderError): {
-  code: number;
-  message: string;
-  outcome: number;
-  viewVersion: number;
-} {
-  const viewVersion = error.details?.viewVersion;
+export function errorToFailure({ code, reason, outcome, details }: LarderError): WireFailure {
+  const viewVersion = details?.viewVersion;
   return {
-    code: errorCodeNumber(error.code),
-    message: error.reason,
-    outcome: error.outcome ? OUTCOME_NUMBERS[error.outcome] : 0,
+    code: errorCodeNumber(code),
+    message: reason,
+    outcome: outcome ? OUTCOME_NUMBERS[outcome] : 0,
     viewVersion: typeof viewVersion === 'number' ? viewVersion : 0,
+    final: details?.final === true,
   };
 }

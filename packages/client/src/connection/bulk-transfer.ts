@@ -5,6 +5,7 @@ import {
   OperationKind,
   TTL_NONE,
   VALUE_BYTES_MAX_CEILING,
+  type WireFailure,
 } from '@larder/proto';
 import { encodeKey, keyScratch } from '../keys.js';
 import type { RequestNumbers } from '../request-numbers.js';
@@ -21,7 +22,7 @@ export interface BulkResponse {
 }
 
 export interface BulkReply {
-  readonly failure: { code: number; message: string; outcome: number; viewVersion: number } | null;
+  readonly failure: WireFailure | null;
   readonly epoch: number;
   readonly seq: number;
   readonly ttlMs?: number;

@@ -7,5 +7,5 @@ export function clientView(view: ViewDocument): ClientView {
   const indexes = new Map(nodes.map(({ id }, index) => [id, index]));
   const owners = Uint16Array.from(view.partitions, ({ owner }) => indexes.get(owner) ?? 0);
   const lost = Uint32Array.from(view.partitions, (placement) => placement.lost);
-  return { version: view.version, nodes, owners, lost };
+  return { version: view.version, nodes, owners, lost, cluster: view.cluster };
 }

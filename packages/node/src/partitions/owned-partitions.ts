@@ -118,7 +118,7 @@ export class OwnedPartitions {
   };
 
   #untold(message: string): LarderError {
-    return new LarderError('UNAVAILABLE', message, { outcome: 'unknown', node: this.selfId });
+    return new LarderError('UNAVAILABLE', message, { outcome: 'unknown', node: this.selfId, details: { final: true } });
   }
 
   #busy(message: string): LarderError {
