@@ -174,8 +174,9 @@ export class Membership implements MemberHost {
     for (const resolve of this.#waitingToLeave.splice(0)) resolve();
   }
 
+  /** There is nobody to hand anything to: it is alone, or all are leaving, and each of them knows that of the others. */
   #isLastOne(): boolean {
-    const { view, self } = this.#member!;
-    return !view?.members.some(({ id, draining }) => id !== self.id && !draining);
+    const members = this.#member!.view?.members ?? [];
+    return members.length < 2 || members.every(({ draining }) => draining);
   }
 }
