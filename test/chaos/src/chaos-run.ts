@@ -11,6 +11,8 @@ export interface ChaosRunOptions {
   readonly durationMs: number;
   readonly pace: Pace;
   readonly network?: NetworkKind | undefined;
+  /** Is told of each step, for people. */
+  readonly progress?: ((line: string) => void) | undefined;
   /** Ends the run, and everything that it has started. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -40,12 +42,15 @@ export interface ChaosOutcome {
 /** Runs one scenario on a cluster of its own. */
 export async function chaosRun(options: ChaosRunOptions): Promise<ChaosOutcome> {
   const { run, delay } = SCENARIOS[options.scenario];
+  const { progress = () => {} } = options;
   const world = await startWorld({ delay, kind: options.network });
+  progress(`a cluster of ${world.cluster.nodes.length} nodes on a network of ${world.network.kind}`);
   const running = async (): Promise<ChaosOutcome> => {
-    const faults = new Faults(world, options.pace);
+    const faults = new Faults(world, options.pace, progress);
     const untilMs = monotonicMs() + options.durationMs;
     do await run(faults);
     while (monotonicMs() < untilMs);
+    progress('no more faults: the keys are audited, the nodes drained');
     await world.finish();
     return outcomeOf(options.scenario, world, faults);
   };

@@ -17,7 +17,8 @@ const INTERRUPTED = 130;
 const options = readArguments();
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupt.abort());
-const { result, story } = await chaosRun({ ...options, signal: interrupt.signal }).catch((error: unknown) => {
+const progress = (line: string): void => console.error(`${process.uptime().toFixed(1)} s: ${line}`);
+const { result, story } = await chaosRun({ ...options, progress, signal: interrupt.signal }).catch((error: unknown) => {
   console.error(interrupt.signal.aborted ? 'interrupted' : error);
   process.exit(interrupt.signal.aborted ? INTERRUPTED : 1);
 });

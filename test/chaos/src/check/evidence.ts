@@ -135,8 +135,10 @@ export class Evidence {
     const backward = backwardRows(changes, calls);
     this.counts.staleReads += backward;
     if (backward > 0) {
-      const values = changes.map(({ value }) => value ?? 'deleted').join(', ');
-      this.#tell(`${backward} times an older row of ${cache}/${key}: ${values}`);
+      const values = changes.map(({ value }) => value ?? 'deleted');
+      this.#tell(`${backward} times an older row of ${cache}/${key}: ${values.join(', ')}`);
+      for (const call of calls)
+        if (call.kind === 'set' && values.includes(`${call.value}`)) this.#tell(`  ${shown(call)}`);
     }
   }
 

@@ -7,7 +7,7 @@ import type { Evidence } from '../check/evidence.js';
 import { monotonicMs } from '../load/monotonic.js';
 import type { ChaosCluster } from './chaos-cluster.js';
 import type { ChaosNode } from './chaos-node.js';
-import { type NodeStatus, StatusReader } from './node-status.js';
+import { type NodeStatus, type PartitionCounts, StatusReader } from './node-status.js';
 
 const PERIOD_MS = 150;
 const SETTLED_MS_MAX = 60_000;
@@ -42,7 +42,7 @@ export class ClusterWatch {
 
   /** How often partitions had to begin anew, by the latest word of any node. */
   get lost(): number {
-    return Math.max(0, ...[...this.#latest.values()].map(({ status }) => status.partitions.lost));
+    return Math.max(0, ...[...this.#latest.values()].map(({ status }) => status.partitions?.lost ?? 0));
   }
 
   async stop(): Promise<void> {
@@ -77,8 +77,7 @@ export class ClusterWatch {
     for (const latest of running) {
       if (latest === undefined || latest.askedMs < sinceMs) return false;
       const { members, partitions, viewVersion } = latest.status;
-      const { underReplicated, moving, waiting } = partitions;
-      if (underReplicated + moving + waiting > 0 || members.length !== running.length) return false;
+      if (partitions === null || !isWhole(partitions) || members.length !== running.length) return false;
       if (!running.every((node) => node !== undefined && isMember(node.status, latest.status))) return false;
       views.add(viewVersion);
     }
@@ -89,12 +88,15 @@ export class ClusterWatch {
     const shown = [...this.#latest].map(([id, { status }]) => {
       const { members, partitions, viewVersion, served } = status;
       const ids = members.map((member) => member.id).join(' ');
-      const { underReplicated, moving, waiting } = partitions;
-      const counts = `${underReplicated} under-replicated, ${moving} moving, ${waiting} waiting`;
+      const counts = JSON.stringify(partitions);
       return `${id} sees view ${viewVersion} of ${ids}: ${counts}; it serves ${served.length}`;
     });
     return shown.join('; ') || 'no node has answered';
   }
+}
+
+function isWhole({ underReplicated, moving, waiting, misplaced }: PartitionCounts): boolean {
+  return underReplicated + moving + waiting + misplaced === 0;
 }
 
 function isMember({ nodeId, incarnation }: NodeStatus, of: NodeStatus): boolean {

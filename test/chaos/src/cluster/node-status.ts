@@ -7,14 +7,18 @@ export interface NodeStatus {
   readonly incarnation: string;
   readonly viewVersion: number;
   readonly members: readonly { readonly id: string; readonly incarnation: string; readonly draining: boolean }[];
-  readonly partitions: {
-    readonly underReplicated: number;
-    readonly moving: number;
-    readonly waiting: number;
-    readonly lost: number;
-  };
+  /** Null while the node belongs to no cluster. */
+  readonly partitions: PartitionCounts | null;
   /** What the node serves at this moment. */
   readonly served: readonly { readonly partition: number; readonly epoch: number }[];
+}
+
+export interface PartitionCounts {
+  readonly underReplicated: number;
+  readonly moving: number;
+  readonly waiting: number;
+  readonly misplaced: number;
+  readonly lost: number;
 }
 
 const DEADLINE_MS = 1_000;

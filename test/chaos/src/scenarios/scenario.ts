@@ -21,9 +21,11 @@ export class Faults {
   count = 0;
   readonly windowsMs: number[] = [];
 
+  /** `progress` is told of each fault, for people. */
   constructor(
     readonly world: ChaosWorld,
     readonly pace: Pace,
+    private readonly progress: (line: string) => void = () => {},
   ) {}
 
   /** Any of the nodes that run. */
@@ -53,9 +55,17 @@ export class Faults {
     await begin();
     await hold({ answered: () => probing.answeredSince(beganMs + TAKEN_OVER_MS_MIN) });
     await end();
-    await probing.answeredSince(monotonicMs());
-    this.windowsMs.push(...(await probing.end()));
+    const endedMs = monotonicMs();
+    await probing.answeredSince(endedMs);
+    const windowsMs = await probing.end();
+    this.windowsMs.push(...windowsMs);
     await watch.settled();
+    const [longestMs, faultMs, healMs] = [Math.max(...windowsMs), endedMs - beganMs, monotonicMs() - endedMs].map(
+      Math.round,
+    );
+    this.progress(
+      `fault ${this.count} at ${id}: ${faultMs} ms, longest window ${longestMs} ms, whole again after ${healMs} ms`,
+    );
   }
 }
 
