@@ -3,11 +3,8 @@ import {
   ALL_RULES,
   decodeView,
   LAN_TIMERS,
-  type PlannedPlace,
   type ProtocolRules,
-  planPlacements,
   type ViewDocument,
-  type ViewMember,
   type ViewStore,
 } from '@larder/node/internal';
 import { Checkers } from './checkers/checkers.js';
@@ -171,19 +168,6 @@ export class Cluster {
     if (dice < writeBehindShare) return 'behind';
     return dice >= 1 - writeThroughShare && !counter ? 'through' : 'none';
   }
-}
-
-const plans = new Map<string, PlannedPlace[]>();
-
-/** Planning takes longer than all else, and the same members come up again and again, in all seeds. */
-export function rememberedPlan(members: readonly ViewMember[], partitionCount: number): PlannedPlace[] {
-  const name = `${partitionCount} ${members.map(({ id, zone, draining }) => `${id} ${zone} ${draining}`).join()}`;
-  let plan = plans.get(name);
-  if (plan === undefined) {
-    plan = planPlacements(members, partitionCount);
-    plans.set(name, plan);
-  }
-  return plan;
 }
 
 export function viewText(view: ViewDocument): string {

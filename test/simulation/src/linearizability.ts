@@ -8,7 +8,7 @@ import type { Call, Operation, Result } from './history.js';
 export type Verdict = 'linearizable' | 'not-linearizable' | 'undecided';
 
 /** Most histories need a few steps a call; where the search explodes the answer is `undecided`, and is counted. */
-const STEPS_MAX = 300_000;
+const STEPS_MAX = 3_000_000;
 
 type State = string | undefined;
 

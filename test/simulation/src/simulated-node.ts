@@ -1,6 +1,6 @@
 import { seededRandom } from '@larder/base';
 import { type Envelope, LAN_TIMERS, Member, type ViewDocument, type ViewStore } from '@larder/node/internal';
-import { type Cluster, rememberedPlan } from './cluster.js';
+import type { Cluster } from './cluster.js';
 import { type Answer, OperationExecutor, type Request } from './operation-executor.js';
 import { entriesOf, keyText, SimulatedEntries } from './simulated-entries.js';
 import { SimulatedProcess } from './simulated-process.js';
@@ -86,7 +86,6 @@ export class SimulatedNode {
         clock: process,
         random,
         store,
-        plan: rememberedPlan,
         partitionCount: cluster.options.partitions,
         rules: cluster.rules,
       },

@@ -54,7 +54,7 @@ export interface MemberOptions {
   readonly syncBytesPerSecond?: number;
   /** Entries that one chunk of a snapshot is scanned for. Default 256. */
   readonly chunkEntries?: number;
-  readonly plan?: (members: readonly ViewMember[], partitionCount: number) => PlannedPlace[];
+  readonly plan?: (view: ViewDocument) => PlannedPlace[];
   /** For the mutation test only. */
   readonly rules?: ProtocolRules;
 }
@@ -108,8 +108,6 @@ export class Member implements HoldingsHost {
   readonly #table: ServingTable;
   #incarnations: ReadonlyMap<string, string> = new Map();
   #plan: readonly PlannedPlace[] = [];
-  /** What the plan depends on: it is made anew only when that changes. */
-  #plannedMembers = '';
   #wasListed = false;
   #stopped = false;
   #draining = false;
@@ -432,7 +430,7 @@ export class Member implements HoldingsHost {
   #installed(view: ViewDocument, before: ViewDocument | undefined): void {
     this.#incarnations = new Map(view.members.map(({ id, incarnation }) => [id, incarnation]));
     this.#peers.keep(this.#incarnations);
-    this.#plan = this.#planFor(view);
+    this.#plan = (this.options.plan ?? planPlacements)(view);
     // First what is not this node's any more, for those who are told of it; then, by the leases, all.
     this.#table.rebuild();
     this.holdings.install(view, before);
@@ -447,13 +445,6 @@ export class Member implements HoldingsHost {
       return;
     }
     this.#applySoon(0);
-  }
-
-  #planFor(view: ViewDocument): readonly PlannedPlace[] {
-    const members = view.members.map(({ id, weight, zone, draining }) => `${id} ${weight} ${zone} ${draining}`).join();
-    if (members === this.#plannedMembers) return this.#plan;
-    this.#plannedMembers = members;
-    return (this.options.plan ?? planPlacements)(view.members, view.partitions.length);
   }
 
   #push(node: string): void {

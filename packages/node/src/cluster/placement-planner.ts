@@ -1,81 +1,242 @@
-import { ringOrders } from '@larder/proto';
-import type { ViewMember } from './view-document.js';
+import { fairShares } from './fair-shares.js';
+import { Load } from './placement-load.js';
+import type { PartitionPlacement, ViewDocument, ViewMember } from './view-document.js';
 
 /**
- * Where partitions should be: a pure function of the members that are up and their weights, so that every node plans
- * the same. Each partition goes to the first node on the ring, in the order of its own walk, that has room; its
- * successor is the next one that has room, in another zone where there is one. Room is bounded (consistent hashing with
- * bounded loads, Mirrokni, Thorup, Zadimoghaddam 2016): a node takes at most LOAD_MAX of its share of owners and of
- * copies. A ring of 160 points a node would put up to 1.25 of the mean on one.
+ * Where partitions should be: a pure function of the view, so that all who have the same view plan the same. Everything
+ * stays where it is as long as each node has about its share; only what is missing, in the wrong zone or too much moves,
+ * and no more of it than is needed (bounded loads with hysteresis). So a node that joins is given the least that makes it
+ * a full member, and one that leaves makes others take just what it had.
+ *
+ *   1. what is under way counts as done: a learner stands for the successor that it will be
+ *   2. copies that are missing go to whoever has least; so do successors in the owner's zone, where there are others
+ *   3. copies go from nodes above their bound, or to nodes below it, one by one
+ *   4. owner and successor change places, which costs nothing, until each node owns about its share
+ *
+ * Which partition goes where is decided by a hash of both, so that what one node had is spread over all others.
  *
  * The plan only proposes. A view that differs from it is served all the same while partitions move one by one.
  */
 
-/** 1.15 of the mean is promised; rounding to whole partitions needs a little below it. */
-const LOAD_MAX = 1.12;
-/** Nodes of a partition's walk that are looked at before any node with room is taken. */
-const WALK_MAX = 8;
-
 export interface PlannedPlace {
   readonly owner: string;
-  /** '' with a single node. */
+  /** '' with a single node, or where one copy is wanted. */
   readonly successor: string;
 }
 
-export function planPlacements(members: readonly ViewMember[], partitionCount: number): PlannedPlace[] {
-  const up = members.filter((member) => !member.draining);
+export function planPlacements(view: Pick<ViewDocument, 'members' | 'partitions' | 'config'>): PlannedPlace[] {
+  const up = view.members.filter((member) => !member.draining);
   if (up.length === 0) return [];
-  const orders = ringOrders(up, partitionCount, Math.min(WALK_MAX, up.length));
-  const loads = new Loads(up, partitionCount);
-  return orders.map((order) => {
-    const owner = loads.place(order, 'owners', undefined);
-    const successor = up.length === 1 ? '' : loads.place(order, 'successors', owner);
-    return { owner: owner.id, successor: successor === '' ? '' : successor.id };
-  });
+  const plan = new Plan(up, view.partitions, Math.min(view.config.copies, up.length));
+  plan.fill();
+  plan.shift();
+  plan.turn();
+  return plan.places();
 }
 
-interface Load {
-  readonly id: string;
-  readonly zone: string;
-  readonly most: number;
-  owners: number;
-  successors: number;
-}
+const NOBODY = -1;
 
-class Loads {
-  readonly #byId: Map<string, Load>;
-  readonly #zones: number;
+/** Nodes are numbered as the members that are up. */
+class Plan {
+  readonly #owners: Int16Array;
+  readonly #successors: Int16Array;
+  readonly #copyLoad: Load;
+  readonly #ownerLoad: Load;
+  readonly #zones: readonly number[];
+  readonly #zoneCount: number;
+  readonly #seeds: readonly number[];
+  /** By pair of nodes: what the one could pass to the other when that was first asked. Partitions that come later wait. */
+  readonly #candidates = new Map<number, number[]>();
 
-  constructor(up: readonly ViewMember[], partitionCount: number) {
-    const weights = up.reduce((sum, member) => sum + member.weight, 0);
-    this.#zones = new Set(up.map((member) => member.zone)).size;
-    this.#byId = new Map(
-      up.map(({ id, zone, weight }) => {
-        const share = (partitionCount * weight) / weights;
-        const most = Math.max(Math.ceil(share), Math.floor(share * LOAD_MAX));
-        return [id, { id, zone, most, owners: 0, successors: 0 }];
-      }),
-    );
+  constructor(
+    readonly up: readonly ViewMember[],
+    partitions: readonly PartitionPlacement[],
+    readonly copies: number,
+  ) {
+    const shares = fairShares(up, partitions.length, copies);
+    this.#copyLoad = new Load(shares.copies);
+    this.#ownerLoad = new Load(shares.owners);
+    const zones = [...new Set(up.map(({ zone }) => zone))];
+    this.#zones = up.map(({ zone }) => zones.indexOf(zone));
+    this.#zoneCount = zones.length;
+    this.#seeds = up.map(({ id }) => seedOf(id));
+    this.#owners = new Int16Array(partitions.length).fill(NOBODY);
+    this.#successors = new Int16Array(partitions.length).fill(NOBODY);
+    const numbers = new Map(up.map(({ id }, number) => [id, number]));
+    partitions.forEach((placement, partition) => {
+      this.#begin(partition, placement, (id) => numbers.get(id) ?? NOBODY);
+    });
   }
 
-  place(order: readonly string[], kind: 'owners' | 'successors', owner: Load | undefined): Load {
-    const walk = order.map((id) => this.#byId.get(id)!);
-    const fits = (load: Load): boolean => load !== owner && load[kind] < load.most;
-    const apart = (load: Load): boolean => owner === undefined || this.#zones === 1 || load.zone !== owner.zone;
-    const found =
-      walk.find((load) => fits(load) && apart(load)) ??
-      this.#leastLoaded(kind, (load) => fits(load) && apart(load)) ??
-      this.#leastLoaded(kind, (load) => load !== owner && apart(load)) ??
-      this.#leastLoaded(kind, (load) => load !== owner)!;
-    found[kind]++;
-    return found;
+  /** Where the partition is, or will be when what is under way is done. */
+  #begin(partition: number, placement: PartitionPlacement, numberOf: (id: string) => number): void {
+    const holders = [placement.owner, placement.successor, placement.learner].map(numberOf);
+    const [owner, successor, learner] = holders as [number, number, number];
+    const next = learner === NOBODY ? successor : learner;
+    const places = this.copies === 1 ? [next, owner] : owner === NOBODY ? [successor, learner] : [owner, next];
+    const [first = NOBODY, second = NOBODY] = places.filter((holder) => holder !== NOBODY);
+    this.#take(partition, first, this.copies === 1 ? NOBODY : second);
   }
 
-  #leastLoaded(kind: 'owners' | 'successors', allowed: (load: Load) => boolean): Load | undefined {
-    let least: Load | undefined;
-    for (const load of this.#byId.values()) {
-      if (allowed(load) && (least === undefined || load[kind] / load.most < least[kind] / least.most)) least = load;
+  fill(): void {
+    for (let partition = 0; partition < this.#owners.length; partition++) {
+      if (this.#owners[partition] === NOBODY) this.#take(partition, this.#emptiest(partition, NOBODY), NOBODY);
+      if (this.copies === 1) continue;
+      const owner = this.#owners[partition]!;
+      const successor = this.#successors[partition]!;
+      if (successor !== NOBODY && this.#apart(owner, successor)) continue;
+      if (successor !== NOBODY) this.#copyLoad.add(successor, -1);
+      this.#successors[partition] = NOBODY;
+      this.#take(partition, owner, this.#emptiest(partition, owner));
     }
-    return least;
   }
+
+  shift(): void {
+    const load = this.#copyLoad;
+    while (load.isOff) {
+      if (!this.#shiftOne(load)) return;
+    }
+  }
+
+  #shiftOne(load: Load): boolean {
+    const order = load.byFullness();
+    for (let last = order.length - 1; last > 0; last--) {
+      const from = order[last]!;
+      for (const to of order) {
+        if (!load.mayPass(from, to) || (this.#zoneCount === 2 && this.copies === 2 && this.#apart(from, to))) continue;
+        const partition = this.#bestToPass(from, to);
+        if (partition === NOBODY) continue;
+        this.#pass(partition, from, to);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  turn(): void {
+    if (this.copies === 1) return;
+    const load = this.#ownerLoad;
+    while (load.isOff) {
+      const partition = this.#bestToTurn(load);
+      if (partition === NOBODY) return;
+      const owner = this.#owners[partition]!;
+      const successor = this.#successors[partition]!;
+      this.#owners[partition] = successor;
+      this.#successors[partition] = owner;
+      load.add(owner, -1);
+      load.add(successor, 1);
+    }
+  }
+
+  places(): PlannedPlace[] {
+    const idOf = (number: number): string => (number === NOBODY ? '' : this.up[number]!.id);
+    return Array.from(this.#owners, (owner, partition) => ({
+      owner: idOf(owner),
+      successor: idOf(this.#successors[partition]!),
+    }));
+  }
+
+  #take(partition: number, owner: number, successor: number): void {
+    if (owner !== NOBODY && this.#owners[partition] !== owner) {
+      this.#copyLoad.add(owner, 1);
+      this.#ownerLoad.add(owner, 1);
+    }
+    if (successor !== NOBODY) this.#copyLoad.add(successor, 1);
+    this.#owners[partition] = owner;
+    this.#successors[partition] = successor;
+  }
+
+  /** Rather what `from` has as successor, since what it owns must change places first. */
+  #bestToPass(from: number, to: number): number {
+    const pair = from * this.up.length + to;
+    let candidates = this.#candidates.get(pair);
+    if (candidates === undefined) {
+      candidates = this.#candidatesToPass(from, to);
+      this.#candidates.set(pair, candidates);
+    }
+    for (let best = candidates.pop(); best !== undefined; best = candidates.pop()) {
+      if (this.#mayPass(best, from, to)) return best;
+    }
+    return NOBODY;
+  }
+
+  /** The best one last. */
+  #candidatesToPass(from: number, to: number): number[] {
+    const candidates: number[] = [];
+    const scores = new Float64Array(this.#owners.length);
+    for (let partition = 0; partition < this.#owners.length; partition++) {
+      if (!this.#mayPass(partition, from, to)) continue;
+      scores[partition] = hash(partition, this.#seeds[to]!) + (this.#owners[partition] === from ? 2 ** 32 : 0);
+      candidates.push(partition);
+    }
+    return candidates.sort((a, b) => scores[b]! - scores[a]!);
+  }
+
+  #mayPass(partition: number, from: number, to: number): boolean {
+    const owner = this.#owners[partition]!;
+    const successor = this.#successors[partition]!;
+    if ((owner !== from && successor !== from) || owner === to || successor === to) return false;
+    const stays = owner === from ? successor : owner;
+    return stays === NOBODY || this.#apart(stays, to);
+  }
+
+  #pass(partition: number, from: number, to: number): void {
+    this.#copyLoad.add(from, -1);
+    this.#copyLoad.add(to, 1);
+    if (this.#successors[partition] === from) {
+      this.#successors[partition] = to;
+      return;
+    }
+    const owner = this.copies === 1 ? to : this.#successors[partition]!;
+    this.#ownerLoad.add(from, -1);
+    this.#ownerLoad.add(owner, 1);
+    this.#owners[partition] = owner;
+    if (this.copies === 2) this.#successors[partition] = to;
+  }
+
+  #bestToTurn(load: Load): number {
+    let best = NOBODY;
+    let bestGain = 0;
+    for (let partition = 0; partition < this.#owners.length; partition++) {
+      const gain = load.gain(this.#owners[partition]!, this.#successors[partition]!);
+      if (gain <= bestGain) continue;
+      best = partition;
+      bestGain = gain;
+    }
+    return best;
+  }
+
+  #emptiest(partition: number, owner: number): number {
+    let best = NOBODY;
+    let bestScore = Number.POSITIVE_INFINITY;
+    for (let node = 0; node < this.up.length; node++) {
+      if (node === owner) continue;
+      const apart = owner === NOBODY || this.#apart(owner, node) ? 0 : 1;
+      const score = apart * 2 ** 20 + this.#copyLoad.fullness(node) + hash(partition, this.#seeds[node]!) / 2 ** 64;
+      if (score >= bestScore) continue;
+      best = node;
+      bestScore = score;
+    }
+    return best;
+  }
+
+  /** Whether the two may hold the same partition, as far as zones go. */
+  #apart(one: number, other: number): boolean {
+    return this.#zoneCount === 1 || this.#zones[one] !== this.#zones[other];
+  }
+}
+
+/** FNV-1a. */
+function seedOf(id: string): number {
+  let seed = 0x811c9dc5;
+  for (let at = 0; at < id.length; at++) seed = Math.imul(seed ^ id.charCodeAt(at), 0x01000193);
+  return seed >>> 0;
+}
+
+/** 32 bits: the finalizer of MurmurHash3. */
+function hash(partition: number, seed: number): number {
+  let mixed = seed ^ Math.imul(partition + 1, 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
 }

@@ -92,7 +92,8 @@ function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void
   const planned = context.plan[partition];
   const place = planned?.owner === self.id ? planned.successor : (planned?.owner ?? '');
   const wished = draft.base.config.copies === 2 || planned?.owner !== self.id ? place : '';
-  if (wished === '' && successor !== '' && draft.base.config.copies === 1) {
+  const leaves = draft.member(successor)?.draining === true;
+  if (wished === '' && successor !== '' && (leaves || draft.base.config.copies === 1)) {
     draft.dropSuccessor(partition);
     return;
   }
