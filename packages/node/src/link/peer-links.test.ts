@@ -197,6 +197,16 @@ describe('a link to a node that does not fit', () => {
     ]);
   });
 
+  it('is not refused, and waits, while the node takes no part yet', async () => {
+    let incarnation = '';
+    const [one, two] = [await start('n1'), await start('n2', { identity: () => ({ incarnation, cluster: '' }) })];
+    one.links.follow([two.member]);
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    incarnation = two.incarnation;
+    await one.until(() => one.openings.length === 1);
+    expect(one.refusals).toEqual([]);
+  });
+
   it('tells the sender why its messages were not taken', async () => {
     const [one, two] = await pair();
     two.cluster = 'b'.repeat(32);

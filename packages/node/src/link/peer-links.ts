@@ -43,7 +43,7 @@ export interface PeerLinksOptions {
   readonly selfId: string;
   /** host:port where other nodes reach this one. */
   readonly address: string;
-  /** Of this start of the process, and the cluster that it belongs to; '' while there is none. */
+  /** Of this start of the member, and the cluster that it belongs to; each '' while there is none. */
   readonly identity: () => { readonly incarnation: string; readonly cluster: string };
   readonly clock: Clock;
   readonly random: Random;
@@ -114,15 +114,9 @@ export class PeerLinks implements IncomingLinkOwner, PeerLinkOwner {
 
   /** The handler of PeerService.Link. */
   readonly accept = (stream: IncomingStream): void => {
-    if (this.#closed || this.#incoming.size >= INCOMING_MAX) {
-      const { selfId } = this.options;
-      const fault = this.#closed
-        ? new LarderError('UNAVAILABLE', `node ${selfId} is shutting down`, { node: selfId })
-        : new LarderError('BUSY', `node ${selfId} has ${INCOMING_MAX} links, its bound`, { node: selfId });
-      stream.emit('error', toStatus(fault));
-      return;
-    }
-    this.#incoming.add(new IncomingLink(stream, this));
+    const fault = this.#faultOfAccepting();
+    if (fault === undefined) this.#incoming.add(new IncomingLink(stream, this));
+    else stream.emit('error', toStatus(fault));
   };
 
   /** Ends all streams, in both directions. */
@@ -163,6 +157,15 @@ export class PeerLinks implements IncomingLinkOwner, PeerLinkOwner {
 
   refused(node: string, error: LarderError): void {
     if (this.#refusals.isNew(node, error)) this.host.refused(node, error);
+  }
+
+  #faultOfAccepting(): LarderError | undefined {
+    const { selfId: node, identity } = this.options;
+    if (this.#closed) return new LarderError('UNAVAILABLE', `node ${node} is shutting down`, { node });
+    if (identity().incarnation === '')
+      return new LarderError('UNAVAILABLE', `node ${node} takes no part yet`, { node });
+    if (this.#incoming.size < INCOMING_MAX) return undefined;
+    return new LarderError('BUSY', `node ${node} has ${INCOMING_MAX} links, its bound`, { node });
   }
 
   #followOne({ id, address, incarnation }: LinkedMember): void {
