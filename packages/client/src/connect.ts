@@ -37,12 +37,17 @@ async function findView(options: ResolvedConnectOptions): Promise<ClientView> {
       try {
         return await requestViewOnce(endpoint, clock.wallMs() + shareMs(leftMs, endpoints.length - step));
       } catch (error) {
-        causes.set(endpoint, toLarderError(error));
+        note(causes, endpoint, toLarderError(error));
       }
     }
     if (signal?.aborted || clock.monotonicMs() + ROUND_PAUSE_MS >= deadlineMs) throw unreachable(options, causes);
     await sleep(clock, ROUND_PAUSE_MS);
   }
+}
+
+/** The last question has little time left: that it was not answered says less than what was answered before. */
+function note(causes: Map<string, LarderError>, endpoint: string, error: LarderError): void {
+  if (error.code !== 'TIMEOUT' || !causes.has(endpoint)) causes.set(endpoint, error);
 }
 
 function shareMs(leftMs: number, endpointsLeft: number): number {

@@ -112,7 +112,7 @@ export class Dispatcher implements ConnectionEvents {
     if (error.code === 'NOT_OWNER') {
       call.recall(undefined);
       this.#redirect(call, error);
-    } else if (this.#isTriedLater(error)) {
+    } else if (this.#mayTryLater(error)) {
       this.#recall(call, error.outcome);
       this.#tryLater(call, error);
     } else {
@@ -200,7 +200,8 @@ export class Dispatcher implements ConnectionEvents {
     else this.#tryLater(call, error);
   }
 
-  #isTriedLater({ code, details }: LarderError): boolean {
+  /** What counts for the retry budget is counted. */
+  #mayTryLater({ code, details }: LarderError): boolean {
     if (code === 'UNAVAILABLE') return details?.final !== true;
     return code === 'BUSY' && (details?.viewVersion !== undefined || this.#budget.take());
   }

@@ -1,3 +1,4 @@
+import { seededRandom } from '@larder/base';
 import { Acknowledgement, type ClientView, LarderError, OperationKind, PARTITION_COUNT } from '@larder/proto';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { bytes } from './codecs/bytes.js';
@@ -137,6 +138,21 @@ describe('a node that has too much to do', () => {
     }
     expect(await write).toMatchObject({ copies: 2 });
     expect(await one.operations.take()).toMatchObject({ key: 'a', request: 1, isRetry: false });
+  });
+
+  test('gets the writes of one key again in the order in which they were made', async () => {
+    const clock = stoppedClock();
+    const { one, cache } = await pair({ clock, random: seededRandom(7) });
+    const values = Array.from({ length: 50 }, (_, index) => String(index));
+    first(one, 50, busy);
+    const writes = values.map((value) => cache.set('a', value));
+    await one.operations.takeMany(50);
+    await cache.get('marker');
+    await one.operations.take();
+    clock.advance(40);
+    await Promise.all(writes);
+    const again = await one.operations.takeMany(50);
+    expect(again.map(({ value }) => String(value))).toEqual(values);
   });
 
   test('is asked until the deadline; then the call fails with what the node said', async () => {

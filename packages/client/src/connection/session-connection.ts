@@ -48,6 +48,7 @@ const WAITING_CALLS_MAX = 1_000_000;
 /** How late a timeout may be noticed. */
 const SWEEP_PERIOD_MS = 20;
 const AWAIT_RETURN_MS = 5_000;
+
 export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   readonly #link: StreamLink;
   readonly #slots = new Slots(SESSION_OPERATIONS_MAX);

@@ -6,11 +6,14 @@ import { Sweeper } from '../connection/sweeper.js';
 /**
  * Calls that a node turned away while the client knows no other place for them: each is tried again after a pause
  * that doubles, and at once when the view changes, until its deadline. Then it fails with what the node said.
+ *
+ * Calls that have paused equally often come back in the order in which they were turned away, so that those of one key
+ * do not overtake each other more often than must be.
  */
 
-/** The first pause is 10 to 25 ms, the last ones 160 to 400: no two calls come back together. */
+/** The first pause is 10 to 25 ms, the fifth and later ones 160 to 400: no two clients come back together. */
 const PAUSE_MS_FIRST = 10;
-const PAUSE_MS_MAX = 160;
+const PAUSES_MAX = 5;
 const PAUSE_SPREAD = 1.5;
 const SWEEP_PERIOD_MS = 10;
 /** At the bound a call fails at once. */
@@ -24,6 +27,8 @@ interface Detour {
 
 export class Detours {
   readonly #detours = new BoundedQueue<Detour>(CALLS_MAX);
+  /** By the number of pauses: until when the last call so far rests. */
+  readonly #restMs = new Float64Array(PAUSES_MAX);
   readonly #sweeper: Sweeper;
 
   constructor(
@@ -39,9 +44,8 @@ export class Detours {
   }
 
   park(call: Call, error: LarderError): void {
-    const plainMs = Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** call.detours++);
-    const pauseMs = plainMs * (1 + PAUSE_SPREAD * this.random.next());
-    if (!this.#detours.push({ call, error, retryAtMs: this.clock.monotonicMs() + pauseMs })) call.reject(error);
+    const retryAtMs = this.#retryAtMs(Math.min(call.detours++, PAUSES_MAX - 1));
+    if (!this.#detours.push({ call, error, retryAtMs })) call.reject(error);
     this.#sweeper.start();
   }
 
@@ -59,6 +63,13 @@ export class Detours {
       const { call } = detour;
       call.reject(new LarderError('CLOSED', 'the client was closed', { outcome: call.outcomeIfLost }));
     }
+  }
+
+  #retryAtMs(pauses: number): number {
+    const pauseMs = PAUSE_MS_FIRST * 2 ** pauses * (1 + PAUSE_SPREAD * this.random.next());
+    const retryAtMs = Math.max(this.#restMs[pauses]!, this.clock.monotonicMs() + pauseMs);
+    this.#restMs[pauses] = retryAtMs;
+    return retryAtMs;
   }
 
   #sweep(nowMs: number): boolean {
