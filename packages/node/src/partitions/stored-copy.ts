@@ -9,6 +9,9 @@ import type { Removals } from './removals.js';
 const NO_VALUE = Buffer.alloc(0);
 const WITHOUT_VALUE = EntryFlag.tombstone | EntryFlag.negative;
 
+/** As much as a frame of a link; one value may go beyond it. */
+const SCAN_BYTES_MAX = 64 * 1024;
+
 /** The entries of one copy of a partition where they lie: in the node's storage, among those of all others. */
 export class StoredCopy implements CopyEntries {
   constructor(
@@ -42,10 +45,21 @@ export class StoredCopy implements CopyEntries {
     cleanEntry(this.storage, cache, wholeKey(key, this.partition), epoch, seq);
   }
 
+  /** Stops early at SCAN_BYTES_MAX: what is visited leaves as one message. */
   scan(cursor: number, countMax: number, visit: (record: ReplicatedRecord) => void): number {
-    return this.storage.scanPartition(this.partition, cursor, countMax, (ref) => {
-      if ((this.storage.flags(ref) & EntryFlag.unsure) === 0) visit(recordOf(this.storage, ref));
-    });
+    const { storage, partition } = this;
+    let bytes = 0;
+    const visitOne = (ref: EntryRef): void => {
+      if ((storage.flags(ref) & EntryFlag.unsure) !== 0) return;
+      bytes += storage.keyBytes(ref) + storage.valueBytes(ref);
+      visit(recordOf(storage, ref));
+    };
+    let next = cursor;
+    for (let count = 0; count < countMax && bytes < SCAN_BYTES_MAX; count++) {
+      next = storage.scanPartition(partition, next, 1, visitOne);
+      if (next === 0) break;
+    }
+    return next;
   }
 
   clear(): void {

@@ -1,0 +1,55 @@
+import { ManualClock, seededRandom } from '@larder/base';
+import { partitionOf } from '@larder/proto';
+import { expect, it } from 'vitest';
+import type { ReplicatedRecord } from '../replication/record.js';
+import { createStorage } from '../storage/create-storage.js';
+import { OwnedPartitions } from './owned-partitions.js';
+import { Removals } from './removals.js';
+import { StoredCopy } from './stored-copy.js';
+
+const MEBIBYTE = 1024 ** 2;
+const SLICE_BYTES = 64 * 1024;
+
+/** Keys of partition 0. */
+function* keys(): Generator<Buffer> {
+  for (let number = 0; ; number++) {
+    const key = Buffer.from(`key ${number}`);
+    if (partitionOf(key, 0, key.length) === 0) yield key;
+  }
+}
+
+it.each([100, 5_000, 300_000])(
+  'a scan of values of %i bytes visits all, and stops before it is a large message',
+  (valueBytes) => {
+    const caches = [{ cache: 0, memoryBytesMax: 64 * MEBIBYTE, eviction: 'lru' as const }];
+    const options = { memoryBytesMax: 96 * MEBIBYTE, valueBytesMax: MEBIBYTE, caches };
+    const storage = createStorage(options, new ManualClock(), seededRandom(1));
+    const removals = new Removals(
+      new OwnedPartitions(
+        'n1',
+        () => undefined,
+        () => {},
+      ),
+    );
+    removals.storage = storage;
+    const copy = new StoredCopy(0, storage, removals);
+    const put = new Set<string>();
+    for (const key of keys()) {
+      if (put.size === 100) break;
+      put.add(key.toString());
+      const record = { epoch: 1, seq: put.size, cache: 0, key, value: Buffer.alloc(valueBytes), ttlMs: 0, flags: 0 };
+      expect(copy.apply({ ...record, request: undefined, result: 0 })).toBe(true);
+    }
+    const seen = new Set<string>();
+    let cursor = 0;
+    do {
+      const records: ReplicatedRecord[] = [];
+      cursor = copy.scan(cursor, 50, (record) => records.push(record));
+      expect(records.length).toBeLessThanOrEqual(50);
+      const bytes = records.slice(0, -1).reduce((sum, { key, value }) => sum + key.length + value!.length, 0);
+      expect(bytes).toBeLessThan(SLICE_BYTES);
+      for (const { key } of records) seen.add(Buffer.from(key).toString());
+    } while (cursor !== 0);
+    expect(seen).toEqual(put);
+  },
+);
