@@ -66,6 +66,10 @@ export class Chunks {
     }
   }
 
+  recordOf(address: number): number {
+    return this.arena.words[address + HEAD];
+  }
+
   free(ref: number): void {
     const { words } = this.arena;
     const table = this.records.chunkTable(ref);

@@ -37,7 +37,11 @@ export class PolicyPages {
   /** The address of the words of a new page, 0 if there is no room. May move records, and evict some in the way. */
   allocate(owner: number, number: number): number {
     const size = HEADER_WORDS + PAGE_WORDS;
-    const address = this.#arena.allocate(size) || this.#evacuation().makeBlock(size);
+    let address = this.#arena.allocate(size);
+    if (address === 0) {
+      this.#evacuation().begin(size);
+      address = this.#evacuation().makeBlock(size);
+    }
     if (address === 0) return 0;
     const { words } = this;
     words[address] = (pageHeader(fixedWords(words[address]!)) | (words[address]! & PREVIOUS_FREE)) >>> 0;

@@ -173,6 +173,13 @@ export class Residents implements Tenants {
     return this.#partition;
   }
 
+  evictable(address: number): EntryRef {
+    const kind = kindOf(this.#arena.words[address]);
+    if (kind === KIND_FIXED) return 0;
+    const ref = kind === KIND_CHUNK ? this.#chunks.recordOf(address) : address;
+    return ref === this.replaced || this.isAside(ref) ? 0 : ref;
+  }
+
   /**
    * Evicts an entry, or takes away one that is being dropped. False: it may not be evicted, or is to be replaced; if its
    * policy named it, it does not any more.

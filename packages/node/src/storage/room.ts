@@ -65,6 +65,7 @@ export class Room {
    * little.
    */
   make(space: CacheSpace, words: number): PutResult {
+    this.#evacuation.begin(words);
     this.#dropsLeft = DROPS_PER_PUT;
     this.#setAsidesLeft = SET_ASIDES_PER_PUT;
     const charge = space.charge(words);
@@ -106,12 +107,16 @@ export class Room {
     return this.#dropsLeft-- > 0 && this.#changes.dropSome(1);
   }
 
-  /** A block of at least so many words, under construction. Moves and evicts what it must; 0 if all that is left is pinned. */
+  /**
+   * A block of at least so many words, under construction. Moves and evicts what it must, within the bounds of a put; 0 if
+   * that did not help because of what is pinned.
+   */
   allocate(words: number, space: CacheSpace | undefined): number {
     for (;;) {
       const address = this.#arena.allocate(words) || this.#evacuation.makeBlock(words);
       if (address !== 0) return address;
-      if (!this.#drop() && !this.#evictAnywhere(space)) return 0;
+      if (this.#drop()) continue;
+      if (this.#evacuation.isExhausted || !this.#evictAnywhere(space)) return this.#evacuation.clearBlock(words);
     }
   }
 
