@@ -2,6 +2,7 @@ import { systemClock, systemRandom } from '@larder/base';
 import { PutResult } from '@larder/loader';
 import { createStorage, type EvictionPolicyName, type Storage } from '@larder/node/internal';
 import { type KeySlice, partitionOf } from '@larder/proto';
+import { UsageError } from '../options.js';
 import type { Trace } from './trace.js';
 
 /**
@@ -15,6 +16,10 @@ import type { Trace } from './trace.js';
  */
 const CACHE = 0;
 const NODE_BYTES_MIN = 8 * 1024 * 1024;
+/** What one storage can have at all. */
+const NODE_BYTES_MAX = 2 ** 33;
+/** Of that, what one cache can have: a twentieth of the node stays free, and the index has its part. */
+const CACHE_BYTES_MAX = Math.floor(NODE_BYTES_MAX * 0.93);
 /** What the ghosts of the adaptive policy may be over when they are rounded up, and less than the smallest charge. */
 const ROUNDING_BYTES = 64;
 const SIZED_VALUE_BYTES_MAX = 64 * 1024 * 1024;
@@ -62,7 +67,10 @@ function put(storage: Storage, key: KeySlice, value: Buffer, bytes: number): voi
 }
 
 function open(bytesMax: number, eviction: EvictionPolicyName): Storage {
-  const memoryBytesMax = Math.ceil(bytesMax * 1.25) + NODE_BYTES_MIN;
+  if (bytesMax > CACHE_BYTES_MAX) {
+    throw new UsageError(`--sizes asks for a cache of ${bytesMax} bytes; one storage has at most ${CACHE_BYTES_MAX}`);
+  }
+  const memoryBytesMax = Math.min(NODE_BYTES_MAX, Math.ceil(bytesMax * 1.25) + NODE_BYTES_MIN);
   const caches = [{ cache: CACHE, memoryBytesMax: bytesMax, eviction }];
   return createStorage({ memoryBytesMax, valueBytesMax: SIZED_VALUE_BYTES_MAX, caches }, systemClock, systemRandom);
 }
