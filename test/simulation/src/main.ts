@@ -3,6 +3,7 @@ import { ALL_RULES } from '@larder/node/internal';
 import type { Batch, BatchResult } from './batch.js';
 import { MUTATION_SEEDS_MAX, runMutations } from './mutations.js';
 import { randomOptions, type SimulationOptions } from './options.js';
+import { runScale, SCALE_SIZES } from './scale.js';
 import { shrink } from './shrink.js';
 import { simulate } from './simulation.js';
 import { runOnWorkers } from './worker-pool.js';
@@ -10,6 +11,7 @@ import { runOnWorkers } from './worker-pool.js';
 /**
  * npm run simulate -- --seeds N [--from N] [--workers N]       many seeds; the last line is their sum as JSON
  * npm run simulate -- --seed N [--trace] [--set '{...}']       one seed, its story, and a smaller run that fails too
+ * npm run simulate -- --scale [NODES ...]                      what the number of nodes changes, a JSON line each
  * npm run simulate -- --mutations [RULE ...] [--seeds N]       each rule taken away in turn
  */
 const BATCH_SEEDS = 20;
@@ -18,7 +20,10 @@ const FAILURES_SHOWN_MAX = 20;
 const { values, positionals } = readArguments();
 
 const workers = wholeNumber('workers', values.workers, 1, 64);
-if (values.mutations) {
+if (values.scale) {
+  const sizes = positionals.map((text) => wholeNumber('scale', text, 3, 500));
+  for (const nodes of sizes.length > 0 ? sizes : SCALE_SIZES) console.log(JSON.stringify(runScale(nodes)));
+} else if (values.mutations) {
   const unknown = positionals.find((name) => !Object.hasOwn(ALL_RULES, name));
   if (unknown !== undefined) refuse(`there is no rule '${unknown}'; there are: ${Object.keys(ALL_RULES).join(', ')}`);
   const seedsMax = wholeNumber('seeds', values.seeds ?? String(MUTATION_SEEDS_MAX), 1, 1e9);
@@ -94,6 +99,7 @@ function readArguments() {
         workers: { type: 'string', default: '2' },
         set: { type: 'string', default: '{}' },
         trace: { type: 'boolean', default: false },
+        scale: { type: 'boolean', default: false },
         mutations: { type: 'boolean', default: false },
       },
     });

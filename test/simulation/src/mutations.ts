@@ -20,6 +20,8 @@ export const DIRECTED: ReadonlyMap<keyof ProtocolRules, string> = new Map([
   ['inheritedWait', 'packages/node/src/cluster/rules/rules.test.ts'],
   ['seqOrder', 'packages/node/src/replication/replica.test.ts'],
   ['missesWait', 'test/simulation/src/scenarios.test.ts'],
+  ['repliesWait', 'test/simulation/src/scenarios.test.ts'],
+  ['forgetFirst', 'test/simulation/src/scenarios.test.ts'],
   ['flushesCommitted', 'test/simulation/src/scenarios.test.ts'],
   ['loadsWait', 'test/simulation/src/scenarios.test.ts'],
   ['pendingInSync', 'packages/node/src/replication/replicator.test.ts'],

@@ -36,9 +36,17 @@ export class OriginExecutor {
           answer({ kind: 'refused', reason: 'lost' });
           return;
         }
-        const done: Answer = { kind: 'done', result: value === undefined ? undefined : Buffer.from(value).toString() };
+        const entries = entriesOf(replicator);
+        const entry = entries.entries.get(key);
+        const result = entry === undefined ? textOf(value) : entries.value(key);
+        const done: Answer = { kind: 'done', result };
+        if (entry !== undefined) {
+          // Others are answered with the entry, while the row may already be ahead of it.
+          this.replies.answerWhenCommitted(replicator, entry.record.seq, answer, done);
+          return;
+        }
         const fills = value !== undefined && quiet && steps === this.#steps.get(key) && this.#isQuiet(replicator, key);
-        if (!fills || entriesOf(replicator).entries.has(key) || !this.#hasRoom(replicator)) answer(done);
+        if (!fills || !this.#hasRoom(replicator)) answer(done);
         else this.replies.answerWhenCommitted(replicator, this.#fill(replicator, key, value), answer, done);
       }),
     );
@@ -171,6 +179,10 @@ const FAILED = -2;
 const RESULTS = { refused: FAILED, unknown: BEGUN } as const;
 /** The longest statement, by a clock that may be wrong by 2 %, and some. */
 const UNSURE_MS = STATEMENT_MS_MAX * 1.02 + 10;
+
+function textOf(value: Uint8Array | undefined): string | undefined {
+  return value === undefined ? undefined : Buffer.from(value).toString();
+}
 
 function answerOf(operation: Operation, result: number): Answer {
   if (result === BEGUN) return { kind: 'unknown' };

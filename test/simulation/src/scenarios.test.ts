@@ -142,7 +142,7 @@ describe('three nodes', () => {
   });
 
   it('owner cut off: nobody is told of what it could not pass on, neither of a value nor of its absence', () => {
-    const story = (rules: ProtocolRules): { value: Answer[]; absence: Answer[] } => {
+    const story = (rules: ProtocolRules): { value: Answer[]; kept: Answer[]; absence: Answer[] } => {
       const cluster = calmCluster(rules);
       call(cluster, 'none', set('old'));
       pass(cluster, 20);
@@ -150,15 +150,19 @@ describe('three nodes', () => {
       cutOff(cluster, ownerOf(cluster, 0));
       call(cluster, 'none', set('new'));
       const value = call(cluster, 'none', GET);
+      const kept = call(cluster, 'none', { kind: 'get-or-set', value: 'other' });
       call(cluster, 'none', { kind: 'delete' });
       const absence = call(cluster, 'none', GET);
       pass(cluster, 100);
-      return { value, absence };
+      return { value, kept, absence };
     };
     const seen = (result: string | undefined): Answer[] => [{ kind: 'done', result }];
-    expect(story(ALL_RULES)).toEqual({ value: [], absence: [] });
-    expect(story({ ...ALL_RULES, missesWait: false })).toEqual({ value: [], absence: seen(undefined) });
-    expect(story({ ...ALL_RULES, committedReads: false })).toEqual({ value: seen('new'), absence: seen(undefined) });
+    const nothing = { value: [], kept: [], absence: [] };
+    const without = (rule: keyof ProtocolRules) => story({ ...ALL_RULES, [rule]: false });
+    expect(story(ALL_RULES)).toEqual(nothing);
+    expect(without('missesWait')).toEqual({ ...nothing, absence: seen(undefined) });
+    expect(without('repliesWait')).toEqual({ ...nothing, kept: seen('new') });
+    expect(without('committedReads')).toEqual({ ...nothing, value: seen('new'), absence: seen(undefined) });
   });
 
   it('owner cut off: what it could not pass on is not written behind', () => {

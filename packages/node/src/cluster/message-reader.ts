@@ -5,7 +5,7 @@ import type { HeldCopy } from './held-copy.js';
 import type { Holdings } from './holdings.js';
 import type { PairLeases } from './pair-leases.js';
 import type { ProtocolRules } from './protocol-rules.js';
-import { memberOf, type ViewDocument } from './view-document.js';
+import type { ViewDocument } from './view-document.js';
 
 /**
  * What a member does with each message. Whoever sent it may be long dead, may live under an older or a newer view, or
@@ -18,6 +18,8 @@ export interface ReadingMember {
   readonly holdings: Holdings;
   readonly rules: ProtocolRules;
   nowMs(): number;
+  /** Of a member of the view; '' if it is none. */
+  incarnationOf(id: string): string;
   send(node: string, message: PeerMessage): void;
   peerVersion(node: string, version: number): void;
   offerDocument(document: Uint8Array, from: string): void;
@@ -43,7 +45,7 @@ export class MessageReader {
     }
     if (message.kind === 'view') member.offerDocument(message.document, node);
     if (message.kind !== 'probe' && message.kind !== 'probed') member.peerVersion(node, envelope.viewVersion);
-    const listed = member.view !== undefined && memberOf(member.view, node)?.incarnation === envelope.incarnation;
+    const listed = envelope.incarnation !== '' && member.incarnationOf(node) === envelope.incarnation;
     if (listed) member.leases.heard(envelope.incarnation);
     if (listed || !member.rules.incarnations || message.kind === 'probe' || message.kind === 'probed') {
       this.#handle(message, envelope);
