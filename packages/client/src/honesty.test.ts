@@ -8,6 +8,7 @@ import type { SentOperation } from './connection/testing/scripted-session.js';
 /**
  * The promise that matters most: a write that the client calls `not-applied` is never done by the node, and one that it
  * acknowledges has been. Here a node misbehaves in every way by chance while callers write, abort and run out of time.
+ * And whatever the client sends again can be recognized: a request is always the same write, and a retry if it was taken.
  */
 
 const CALLERS = 24;
@@ -19,13 +20,25 @@ test.each([1, 2, 3])('whatever the node does, each write ends, and its outcome i
   const chance = (share: number): boolean => random.next() < share;
   const node = await startNode();
   const received = new Set<string>();
+  /** By number: the write, and whether the node may have done it. */
+  const requests = new Map<number, { readonly name: string; wasTaken: boolean }>();
+  const mistakes: string[] = [];
+  const recognize = ({ request, value, isRetry }: SentOperation, isTaken: boolean): void => {
+    const name = value?.toString('latin1', 0, 12) ?? '';
+    const known = requests.get(request) ?? { name, wasTaken: false };
+    if (known.name !== name) mistakes.push(`${request} is ${known.name} and ${name}`);
+    if (known.wasTaken && !isRetry) mistakes.push(`${request} was taken, and comes again as if it were new`);
+    requests.set(request, { name, wasTaken: known.wasTaken || isTaken });
+  };
   const note = (value: Buffer | undefined): void => {
     if (value !== undefined) received.add(value.toString('latin1', 0, 12));
   };
   node.script = (operations) => {
     for (const operation of operations) {
       const { session } = operation;
-      if (operation.kind === OperationKind.set && chance(0.06)) {
+      const isRefused = operation.kind === OperationKind.set && chance(0.06);
+      if (operation.kind === OperationKind.set) recognize(operation, !isRefused);
+      if (isRefused) {
         session.failed(operation, new LarderError('BUSY', 'by chance', { outcome: 'not-applied' }));
         continue;
       }
@@ -89,5 +102,7 @@ test.each([1, 2, 3])('whatever the node does, each write ends, and its outcome i
     ([name, end]) => (end === 'applied' && !received.has(name)) || (end === 'not-applied' && received.has(name)),
   );
   expect(untrue).toEqual([]);
+  expect(mistakes).toEqual([]);
+  expect(requests.size).toBeGreaterThan(CALLERS);
   expect(new Set(ends.values())).toEqual(new Set(['applied', 'not-applied', 'unknown']));
 });

@@ -1,5 +1,5 @@
 import { seededRandom } from '@larder/base';
-import { Acknowledgement, type ClientView, LarderError, OperationKind, PARTITION_COUNT } from '@larder/proto';
+import { type ClientView, LarderError, OperationKind, PARTITION_COUNT } from '@larder/proto';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { bytes } from './codecs/bytes.js';
 import { text } from './codecs/text.js';
@@ -451,39 +451,4 @@ test('a node that stays silent is no reason to hang: its calls end at their dead
   expect(await calls[0]).toMatchObject({ code: 'TIMEOUT' });
   expect(await calls[1]).toMatchObject({ code: 'TIMEOUT', outcome: 'unknown' });
   while (other.viewQuestions === questions) await new Promise(setImmediate);
-});
-
-describe('acknowledgements', () => {
-  test('are replicated unless client, cache or call say otherwise, the nearest one counts', async () => {
-    const node = await startNode();
-    const plain = (await connectTo(node)).cache('names', { codec: text() });
-    await plain.set('a', 'x');
-    await plain.set('a', 'x', { ack: 'owner' });
-    const fast = await connectTo(node, { ack: 'owner' });
-    await fast.cache('names', { codec: text() }).delete('a');
-    const safe = fast.cache('names', { codec: text(), ack: 'replicated' });
-    await safe.expire('a', '1h');
-    await safe.setMany([['a', 'x']], { ack: 'owner' });
-    await safe.deleteMany(['a'], { ack: 'owner' });
-    const { replicated, owner } = Acknowledgement;
-    const sent = await node.operations.takeMany(6);
-    expect(sent.map(({ ack }) => ack)).toEqual([replicated, owner, owner, replicated, owner, owner]);
-  });
-
-  test('of another name are refused wherever they are given', async () => {
-    const node = await startNode();
-    const larder = await connectTo(node);
-    const wrong = { ack: 'quorum' as 'owner' };
-    const message = "BAD_ARGUMENT: ack is 'quorum'; allowed are 'owner' and 'replicated'";
-    expect((await rejection(larder.cache('names').set('a', 'x', wrong))).message).toBe(message);
-    expect(() => larder.cache('names', wrong)).toThrow(message);
-    expect((await rejection(connectTo(node, wrong))).message).toBe(message);
-  });
-
-  test('what was reached is told as it is', async () => {
-    const { one, cache } = await pair();
-    first(one, 1, (operation) => operation.session.send((writer) => writer.written(operation.id, 3, 4, 1)));
-    expect(await cache.set('a', 'x')).toMatchObject({ copies: 1, version: (3n << 53n) | 4n });
-    expect(await cache.set('a', 'x')).toMatchObject({ copies: 2 });
-  });
 });
