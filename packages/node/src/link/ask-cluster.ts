@@ -2,7 +2,7 @@ import { Backoff, type Clock, type Random, sleep } from '@larder/base';
 import { LarderError, PEER_PROTOCOL_VERSION, toLarderError } from '@larder/proto';
 import type { Log } from '../log.js';
 import { type ClusterDescription, checkDescription, type WireDescription } from './cluster-description.js';
-import { openChannel } from './link-channel.js';
+import { LinkChannel } from './link-channel.js';
 import { callPeer } from './unary-call.js';
 
 /** How a node that is told to join learns whom: it asks the addresses in turn, until one of them answers. */
@@ -57,11 +57,11 @@ async function askOne(address: string, options: AskClusterOptions): Promise<Clus
 }
 
 function describe(address: string, name: string, clock: Clock): Promise<WireDescription> {
-  const channel = openChannel(address);
+  const channel = new LinkChannel(address);
   return new Promise<WireDescription>((resolve, reject) => {
     const deadlineMs = clock.wallMs() + CALL_MS;
     const request = { protocol: PEER_PROTOCOL_VERSION };
-    callPeer<WireDescription>(channel, 'Describe', request, deadlineMs, name, (error, response) => {
+    callPeer<WireDescription>(channel.client, 'Describe', request, deadlineMs, name, (error, response) => {
       if (error === undefined) resolve(response!);
       else reject(error);
     });

@@ -1,4 +1,4 @@
-import type { ClientDuplexStream, Client as GrpcClient, ServiceError } from '@grpc/grpc-js';
+import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import {
   type LarderError,
   LINK_FRAME_BYTES_MAX,
@@ -13,7 +13,7 @@ import {
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EnvelopeReader } from './envelope-reader.js';
-import { fromStatus, identity, openChannel } from './link-channel.js';
+import { fromStatus, identity, LinkChannel } from './link-channel.js';
 import { TestPeer } from './testing/test-peer.js';
 
 // What a node does with a link on which somebody says what no node would say.
@@ -48,7 +48,7 @@ function frameOf(content: Content = {}, sender: Partial<PeerIdentity> = {}, rece
 }
 
 let node: TestPeer;
-const channels: GrpcClient[] = [];
+const channels: LinkChannel[] = [];
 beforeEach(async () => {
   node = await TestPeer.start('n1');
 });
@@ -59,9 +59,9 @@ afterEach(async () => {
 
 /** A stream of a stranger's to the node, once that has greeted. */
 async function openStream(): Promise<{ stream: ClientDuplexStream<Buffer, Buffer>; ended: Promise<LarderError> }> {
-  const channel = openChannel(node.address);
+  const channel = new LinkChannel(node.address);
   channels.push(channel);
-  const stream = channel.makeBidiStreamRequest<Buffer, Buffer>(peerService.Link!.path, identity, identity);
+  const stream = channel.client.makeBidiStreamRequest<Buffer, Buffer>(peerService.Link!.path, identity, identity);
   const ended = new Promise<LarderError>((resolve) => {
     stream.on('error', (error: ServiceError) => resolve(fromStatus(error, 'the node')));
   });

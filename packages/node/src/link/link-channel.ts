@@ -1,4 +1,12 @@
-import { type ChannelOptions, credentials, Client as GrpcClient, type ServiceError, status } from '@grpc/grpc-js';
+import type { Socket } from 'node:net';
+import {
+  ChannelCredentials,
+  type ChannelOptions,
+  credentials,
+  Client as GrpcClient,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import { errorCodeFromName, LarderError } from '@larder/proto';
 
 /**
@@ -20,9 +28,64 @@ const OPTIONS: ChannelOptions = {
   'grpc.max_reconnect_backoff_ms': 1_000,
 };
 
-/** Connects when it is first used. Throws for an address that gRPC cannot read. */
-export function openChannel(address: string): GrpcClient {
-  return new GrpcClient(address, credentials.createInsecure(), OPTIONS);
+export class LinkChannel {
+  readonly client: GrpcClient;
+  readonly #connections = new Connections();
+
+  /** Connects when it is first used. Throws for an address that gRPC cannot read. */
+  constructor(address: string) {
+    this.client = new GrpcClient(address, this.#connections, OPTIONS);
+  }
+
+  /** Ends it, whether or not the other side takes notice. */
+  close(): void {
+    this.client.close();
+    // In the next turn: what tells the other side that streams are cancelled leaves at the end of this one.
+    setImmediate(() => this.#connections.cut());
+  }
+}
+
+/**
+ * The TCP connections of one channel. grpc-js closes them by saying so to the other side, and has them until it answers,
+ * which one that stands still or has vanished never does; and it gives nobody a way to cut them. But it shows each new
+ * connection to the credentials.
+ */
+class Connections extends ChannelCredentials {
+  readonly #plain = credentials.createInsecure();
+  readonly #sockets = new Set<Socket>();
+  #areCut = false;
+
+  cut(): void {
+    this.#areCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  override _isSecure(): boolean {
+    return false;
+  }
+
+  override _equals(other: ChannelCredentials): boolean {
+    return this === other;
+  }
+
+  override _createSecureConnector(...given: Parameters<ChannelCredentials['_createSecureConnector']>) {
+    const plain = this.#plain._createSecureConnector(...given);
+    return {
+      connect: (socket: Socket) => {
+        this.#keep(socket);
+        return plain.connect(socket);
+      },
+      waitForReady: () => plain.waitForReady(),
+      getCallCredentials: () => plain.getCallCredentials(),
+      destroy: () => plain.destroy(),
+    };
+  }
+
+  #keep(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    if (this.#areCut) socket.destroy();
+  }
 }
 
 /** What a node said, in its own words; else what became of the connection to it. */

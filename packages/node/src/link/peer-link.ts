@@ -1,8 +1,8 @@
-import type { ClientDuplexStream, Client as GrpcClient, ServiceError } from '@grpc/grpc-js';
+import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import { Backoff, type Clock, type Random, type Timer } from '@larder/base';
 import { LarderError, type PeerIdentity, peerService, readGreeting, toLarderError } from '@larder/proto';
 import type { Envelope } from '../replication/messages.js';
-import { fromStatus, identity, openChannel } from './link-channel.js';
+import { fromStatus, identity, LinkChannel } from './link-channel.js';
 import { LinkOutbox } from './link-outbox.js';
 import { faultOfPeer } from './peer-identity.js';
 
@@ -45,7 +45,7 @@ export class PeerLink {
   #phase: Phase = 'connecting';
   /** Of the process that greeted. */
   #greeted = '';
-  #channel: GrpcClient | undefined;
+  #channel: LinkChannel | undefined;
   #stream: ClientDuplexStream<Buffer, Buffer> | undefined;
   #restTimer: Timer | undefined;
   readonly #backoff: Backoff;
@@ -119,8 +119,9 @@ export class PeerLink {
   }
 
   #openStream(): void {
-    this.#channel = openChannel(this.address);
-    const stream = this.#channel.makeBidiStreamRequest<Buffer, Buffer>(peerService.Link!.path, identity, identity);
+    this.#channel = new LinkChannel(this.address);
+    const { client } = this.#channel;
+    const stream = client.makeBidiStreamRequest<Buffer, Buffer>(peerService.Link!.path, identity, identity);
     this.#stream = stream;
     stream.on('data', (response: Buffer) => {
       if (stream === this.#stream) this.#received(response);

@@ -1,9 +1,9 @@
-import type { ClientUnaryCall, Client as GrpcClient } from '@grpc/grpc-js';
+import type { ClientUnaryCall } from '@grpc/grpc-js';
 import type { Clock } from '@larder/base';
 import { type LarderError, PEER_PROTOCOL_VERSION, toLarderError } from '@larder/proto';
 import type { FoundingReport } from '../cluster/view-store/register/founding.js';
 import type { VoterReply, VoterRequest } from '../cluster/view-store/register/voter-messages.js';
-import { openChannel } from './link-channel.js';
+import { LinkChannel } from './link-channel.js';
 import { callPeer } from './unary-call.js';
 import { decodeVoterReply, encodeVote, type WireVoteResponse } from './vote-codec.js';
 
@@ -35,7 +35,7 @@ export interface VoterClientOptions {
 }
 
 interface Lane {
-  channel: GrpcClient | undefined;
+  channel: LinkChannel | undefined;
   timeouts: number;
   readonly calls: Set<ClientUnaryCall>;
 }
@@ -68,11 +68,11 @@ export class VoterClient {
   #call(voter: number, lane: Lane, request: VoterRequest | 'founding'): void {
     const { voters, clock, callMs } = this.options;
     const { id, address } = voters[voter]!;
-    lane.channel ??= openChannel(address);
+    lane.channel ??= new LinkChannel(address);
     const wire = { protocol: PEER_PROTOCOL_VERSION, voters: this.#ids, voter: id, ...encodeVote(request) };
     const deadlineMs = clock.wallMs() + callMs;
     const name = `voter ${id} at ${address}`;
-    const call = callPeer<WireVoteResponse>(lane.channel, 'Vote', wire, deadlineMs, name, (error, response) => {
+    const call = callPeer<WireVoteResponse>(lane.channel.client, 'Vote', wire, deadlineMs, name, (error, response) => {
       if (!lane.calls.delete(call) || this.#closed) return;
       if (error === undefined) this.#answered(voter, lane, response!);
       else this.#unanswered(voter, lane, error);
