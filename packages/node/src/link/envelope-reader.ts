@@ -39,7 +39,6 @@ export class EnvelopeReader {
     reader.open(frame);
     this.#sender = reader.sender();
     if (reader.hasPart) this.#keepPart(frame.subarray(reader.partStart, reader.partEnd), reader.isLastPart);
-    else if (this.#partBytes > 0) throw fault('a message of which a part is missing');
     return this.#sender;
   }
 
@@ -63,7 +62,9 @@ export class EnvelopeReader {
     if (this.#partBytes > LINK_MESSAGE_BYTES_MAX) {
       throw fault(`a message of more than ${LINK_MESSAGE_BYTES_MAX} bytes`);
     }
-    this.#parts.push(part);
+    if (this.#parts.length === PARTS_MAX) throw fault(`a message of more than ${PARTS_MAX} parts`);
+    // A copy, since a frame may be far larger than the part in it.
+    this.#parts.push(Buffer.from(part));
     this.#partsAreWhole = isLast;
   }
 
@@ -178,6 +179,8 @@ export class EnvelopeReader {
   }
 }
 
+/** Several times what the longest message has in parts of the size that nodes send. */
+const PARTS_MAX = 1_024;
 /** An entry has a byte for them. */
 const FLAGS_MAX = 255;
 

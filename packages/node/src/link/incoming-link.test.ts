@@ -158,15 +158,18 @@ describe('an incoming link', () => {
     );
   });
 
-  it('ends when a part of a message is missing, or when it would be too long', async () => {
-    const part = (bytes: number): Buffer => {
-      const writer = new PeerFrameWriter(256);
-      writer.begin(peerHead(SENDER, 'n1', 1));
-      writer.part(Buffer.alloc(bytes), false);
-      return writer.take();
-    };
-    expect(await refusalOf(part(100), frameOf())).toMatch(/a message of which a part is missing$/);
+  const part = (bytes: number): Buffer => {
+    const writer = new PeerFrameWriter(256);
+    writer.begin(peerHead(SENDER, 'n1', 1));
+    writer.part(Buffer.alloc(bytes), false);
+    return writer.take();
+  };
+
+  it('ends when a message in parts has an empty one, too many, or too many bytes', async () => {
     expect(await refusalOf(part(0))).toMatch(/an empty part of a message$/);
+    expect(await refusalOf(...Array.from({ length: 1_025 }, () => part(1)))).toMatch(
+      /a message of more than 1024 parts$/,
+    );
     const reader = new EnvelopeReader(1024);
     expect(() => {
       for (let count = 0; count <= 80; count++) reader.open(part(LINK_FRAME_BYTES_MAX - 500));

@@ -101,6 +101,21 @@ describe('links between nodes', () => {
     expect(two.messages.findIndex(({ kind }) => kind === 'heartbeat')).toBeLessThan(10);
   });
 
+  it('let heartbeats pass between the parts of a value', async () => {
+    const [one, two] = await pair();
+    const value = Buffer.alloc(20 * 1024 * 1024, 'large ');
+    one.send('n2', replicate([record(1, value)]));
+    let beats = 0;
+    while (!two.messages.some(({ kind }) => kind === 'replicate')) {
+      one.send('n2', heartbeat(++beats));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const [taken] = two.messages.filter((message) => message.kind === 'replicate');
+    expect(Buffer.compare(taken!.records[0]!.value!, value)).toBe(0);
+    expect(two.messages.findIndex(({ kind }) => kind === 'heartbeat')).toBe(0);
+    expect(one.openings).toEqual(['n2']);
+  });
+
   it('drop what is sent while there is no stream', async () => {
     const [one, two] = await pair();
     one.send('n3', heartbeat(1));
@@ -289,10 +304,9 @@ describe('a link on which nothing comes back', () => {
 });
 
 /** Buffers and other arrays of bytes alike. */
-function plain(message: PeerMessage): unknown {
-  return JSON.parse(
-    JSON.stringify(message, (_, value) =>
-      value?.type === 'Buffer' ? Buffer.from(value.data).toString('latin1') : value,
-    ),
-  );
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
+  if (Array.isArray(value)) return value.map(plain);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));
 }
