@@ -1,13 +1,12 @@
-export { PeerFrameReader, readGreeting } from './codec/peer-frame-reader.js';
+export { PeerFrameReader } from './codec/peer-frame-reader.js';
 export {
   NO_ATTEMPT,
   PeerFrameWriter,
-  type PeerIdentity,
   PeerMessageFields,
   PeerMessageKind,
-  peerGreeting,
   peerHead,
 } from './codec/peer-frame-writer.js';
+export { type PeerIdentity, peerGreeting, readGreeting } from './codec/peer-identity.js';
 export * from './codec/peer-limits.js';
 export type { PeerRecord, PeerRequest, PeerRequestId } from './codec/peer-record.js';
 export {

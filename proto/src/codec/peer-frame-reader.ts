@@ -1,6 +1,5 @@
 import {
   NO_ATTEMPT,
-  type PeerIdentity,
   TAG_ATTEMPT,
   TAG_CHUNK,
   TAG_COPY,
@@ -16,39 +15,20 @@ import {
   TAG_RECEIVER,
   TAG_RECORDS,
   TAG_REQUESTS,
-  TAG_SENDER,
   TAG_SEQ,
   TAG_VIEW_VERSION,
   TAG_WALL,
 } from './peer-frame-writer.js';
-import {
-  FIXED64_BYTES,
-  TAG_RECORD_CACHE,
-  TAG_RECORD_CLIENT,
-  TAG_RECORD_EPOCH,
-  TAG_RECORD_FLAGS,
-  TAG_RECORD_KEY,
-  TAG_RECORD_NUMBER,
-  TAG_RECORD_RESULT,
-  TAG_RECORD_SEQ,
-  TAG_RECORD_SETTLED,
-  TAG_RECORD_TTL,
-  TAG_RECORD_VALUE,
-  TAG_REQUEST_CLIENT,
-  TAG_REQUEST_EPOCH,
-  TAG_REQUEST_NUMBER,
-  TAG_REQUEST_RESULT,
-  TAG_REQUEST_SEQ,
-  TAG_REQUEST_SETTLED,
-} from './peer-record.js';
-import { LENGTH_DELIMITED, malformed, VARINT, WireReader } from './wire-reader.js';
+import { type PeerIdentity, readPeer, TAG_SENDER } from './peer-identity.js';
+import { PeerRecordReader } from './peer-record-reader.js';
+import { LENGTH_DELIMITED, malformed } from './wire-reader.js';
 
 /**
  * LinkRequest of larder/v1/peer.proto, read in place by a cursor: `reset` finds the head, `next` steps to a message,
  * `nextRecord` and `nextRequest` to what that contains. Fields may come in any order and unknown ones are passed over.
  * Everything thrown is BAD_ARGUMENT; numbers above 2^53 are, and what else they may be is the caller's to check.
  */
-export class PeerFrameReader extends WireReader {
+export class PeerFrameReader extends PeerRecordReader {
   // The head.
   receiver = '';
   viewVersion = 0;
@@ -72,23 +52,6 @@ export class PeerFrameReader extends WireReader {
   documentEnd = 0;
   recordCount = 0;
   requestCount = 0;
-
-  // The record or request found last; of a request only the numbers.
-  recordEpoch = 0;
-  recordSeq = 0;
-  cache = 0;
-  keyStart = 0;
-  keyEnd = 0;
-  hasValue = false;
-  valueStart = 0;
-  valueEnd = 0;
-  ttlMs = 0;
-  flags = 0;
-  hasClient = false;
-  client = 0;
-  number = 0;
-  settledBelow = 0;
-  result = 0;
 
   #sender: PeerIdentity | undefined;
   #senderBytes: Buffer = Buffer.alloc(0);
@@ -145,8 +108,8 @@ export class PeerFrameReader extends WireReader {
 
   nextRecord(): boolean {
     if (!this.#find(TAG_RECORDS, this.#recordAt)) return false;
-    const end = this.#enter();
-    this.#readRecord(end);
+    const end = this.enter();
+    this.readRecord(end);
     this.#recordAt = end;
     this.at = this.#messageEnd;
     return true;
@@ -154,8 +117,8 @@ export class PeerFrameReader extends WireReader {
 
   nextRequest(): boolean {
     if (!this.#find(TAG_REQUESTS, this.#requestAt)) return false;
-    const end = this.#enter();
-    this.#readRequest(end);
+    const end = this.enter();
+    this.readRequest(end);
     this.#requestAt = end;
     this.at = this.#messageEnd;
     return true;
@@ -164,13 +127,13 @@ export class PeerFrameReader extends WireReader {
   #readHeadField(tag: number): void {
     if (tag === TAG_MESSAGE) this.skip(LENGTH_DELIMITED);
     else if (tag === TAG_SENDER) {
-      this.#senderEnd = this.#enter();
+      this.#senderEnd = this.enter();
       this.#senderStart = this.at;
       this.at = this.#senderEnd;
     } else if (tag === TAG_RECEIVER) this.receiver = this.string();
-    else if (tag === TAG_VIEW_VERSION) this.viewVersion = this.#uint53();
+    else if (tag === TAG_VIEW_VERSION) this.viewVersion = this.uint53();
     else if (tag === TAG_PART) {
-      this.partEnd = this.#enter();
+      this.partEnd = this.enter();
       this.partStart = this.at;
       this.at = this.partEnd;
       this.hasPart = true;
@@ -197,7 +160,7 @@ export class PeerFrameReader extends WireReader {
     this.recordCount = 0;
     this.requestCount = 0;
     while (this.at < end) this.#readMessageField(this.varint());
-    this.#leave(end);
+    this.leave(end);
   }
 
   #readMessageField(tag: number): void {
@@ -223,10 +186,10 @@ export class PeerFrameReader extends WireReader {
         this.copy = this.uint32();
         return;
       case TAG_SEQ:
-        this.seq = this.#uint53();
+        this.seq = this.uint53();
         return;
       case TAG_ATTEMPT:
-        this.attempt = this.#uint53();
+        this.attempt = this.uint53();
         return;
       case TAG_CHUNK:
         this.chunk = this.uint32();
@@ -235,13 +198,13 @@ export class PeerFrameReader extends WireReader {
         this.last = this.varint() !== 0;
         return;
       case TAG_MONOTONIC:
-        this.monotonicMs = this.#double();
+        this.monotonicMs = this.double();
         return;
       case TAG_WALL:
-        this.wallMs = this.#double();
+        this.wallMs = this.double();
         return;
       case TAG_DOCUMENT:
-        this.documentEnd = this.#enter();
+        this.documentEnd = this.enter();
         this.documentStart = this.at;
         this.at = this.documentEnd;
         return;
@@ -260,145 +223,4 @@ export class PeerFrameReader extends WireReader {
     }
     return false;
   }
-
-  #readRecord(end: number): void {
-    this.#clearRecord();
-    while (this.at < end) {
-      const tag = this.varint();
-      switch (tag) {
-        case TAG_RECORD_EPOCH:
-          this.recordEpoch = this.uint32();
-          break;
-        case TAG_RECORD_SEQ:
-          this.recordSeq = this.#uint53();
-          break;
-        case TAG_RECORD_CACHE:
-          this.cache = this.uint32();
-          break;
-        case TAG_RECORD_KEY:
-          this.keyEnd = this.#enter();
-          this.keyStart = this.at;
-          this.at = this.keyEnd;
-          break;
-        case TAG_RECORD_VALUE:
-          this.valueEnd = this.#enter();
-          this.valueStart = this.at;
-          this.at = this.valueEnd;
-          this.hasValue = true;
-          break;
-        case TAG_RECORD_TTL:
-          this.ttlMs = this.#uint53();
-          break;
-        case TAG_RECORD_FLAGS:
-          this.flags = this.uint32();
-          break;
-        case TAG_RECORD_CLIENT:
-          this.client = this.#uint53();
-          this.hasClient = true;
-          break;
-        case TAG_RECORD_NUMBER:
-          this.number = this.#uint53();
-          break;
-        case TAG_RECORD_SETTLED:
-          this.settledBelow = this.#uint53();
-          break;
-        case TAG_RECORD_RESULT:
-          this.result = this.#double();
-          break;
-        default:
-          this.skip(tag & 7);
-      }
-    }
-    this.#leave(end);
-  }
-
-  #clearRecord(): void {
-    this.recordEpoch = 0;
-    this.recordSeq = 0;
-    this.cache = 0;
-    this.keyStart = 0;
-    this.keyEnd = 0;
-    this.hasValue = false;
-    this.valueStart = 0;
-    this.valueEnd = 0;
-    this.ttlMs = 0;
-    this.flags = 0;
-    this.hasClient = false;
-    this.client = 0;
-    this.number = 0;
-    this.settledBelow = 0;
-    this.result = 0;
-  }
-
-  #readRequest(end: number): void {
-    this.#clearRecord();
-    while (this.at < end) {
-      const tag = this.varint();
-      if (tag === TAG_REQUEST_CLIENT) this.client = this.#uint53();
-      else if (tag === TAG_REQUEST_NUMBER) this.number = this.#uint53();
-      else if (tag === TAG_REQUEST_SETTLED) this.settledBelow = this.#uint53();
-      else if (tag === TAG_REQUEST_SEQ) this.recordSeq = this.#uint53();
-      else if (tag === TAG_REQUEST_EPOCH) this.recordEpoch = this.uint32();
-      else if (tag === TAG_REQUEST_RESULT) this.result = this.#double();
-      else this.skip(tag & 7);
-    }
-    this.#leave(end);
-  }
-
-  #uint53(): number {
-    const value = this.varint();
-    if (value > Number.MAX_SAFE_INTEGER) throw malformed('a number above 2^53', this.at);
-    return value;
-  }
-
-  #double(): number {
-    if (this.end - this.at < FIXED64_BYTES) throw malformed('the frame ends inside a number', this.at);
-    const value = this.bytes.readDoubleLE(this.at);
-    if (!Number.isFinite(value)) throw malformed(`the number ${value}`, this.at);
-    this.at += FIXED64_BYTES;
-    return value;
-  }
-
-  /** Where the field that starts here ends. */
-  #enter(): number {
-    const length = this.length();
-    return this.at + length;
-  }
-
-  #leave(end: number): void {
-    if (this.at !== end) throw malformed('a field that reaches beyond its message', this.at);
-  }
-}
-
-/** The greeting in a LinkResponse, if it has one. */
-export function readGreeting(response: Buffer): PeerIdentity | undefined {
-  const reader = new WireReader();
-  reader.reset(response);
-  let greeting: PeerIdentity | undefined;
-  while (reader.at < reader.end) {
-    const tag = reader.varint();
-    if (tag === TAG_SENDER) {
-      const end = reader.length() + reader.at;
-      greeting = readPeer(response, reader.at, end);
-      reader.at = end;
-    } else reader.skip(tag & 7);
-  }
-  return greeting;
-}
-
-function readPeer(bytes: Buffer, start: number, end: number): PeerIdentity {
-  const reader = new WireReader();
-  reader.reset(bytes, start, end);
-  const peer = { protocol: 0, partitionCount: 0, cluster: '', node: '', incarnation: '', address: '' };
-  while (reader.at < reader.end) {
-    const tag = reader.varint();
-    if (tag === ((1 << 3) | VARINT)) peer.protocol = reader.uint32();
-    else if (tag === ((2 << 3) | VARINT)) peer.partitionCount = reader.uint32();
-    else if (tag === ((3 << 3) | LENGTH_DELIMITED)) peer.cluster = reader.string();
-    else if (tag === ((4 << 3) | LENGTH_DELIMITED)) peer.node = reader.string();
-    else if (tag === ((5 << 3) | LENGTH_DELIMITED)) peer.incarnation = reader.string();
-    else if (tag === ((6 << 3) | LENGTH_DELIMITED)) peer.address = reader.string();
-    else reader.skip(tag & 7);
-  }
-  return peer;
 }

@@ -1,3 +1,4 @@
+import { type PeerIdentity, TAG_SENDER, writePeer } from './peer-identity.js';
 import {
   FIXED64_BYTES,
   type PeerRecord,
@@ -37,15 +38,6 @@ export const PeerMessageKind = {
 /** `attempt` of a message that has none. */
 export const NO_ATTEMPT = -1;
 
-export interface PeerIdentity {
-  readonly protocol: number;
-  readonly partitionCount: number;
-  readonly cluster: string;
-  readonly node: string;
-  readonly incarnation: string;
-  readonly address: string;
-}
-
 /** PeerMessage besides its records and requests. One object serves for all messages of a sender. */
 export class PeerMessageFields {
   kind = 0;
@@ -75,7 +67,6 @@ export class PeerMessageFields {
   }
 }
 
-export const TAG_SENDER = (1 << 3) | LENGTH_DELIMITED;
 export const TAG_RECEIVER = (2 << 3) | LENGTH_DELIMITED;
 export const TAG_VIEW_VERSION = (3 << 3) | VARINT;
 export const TAG_MESSAGE = (4 << 3) | LENGTH_DELIMITED;
@@ -190,22 +181,6 @@ export function peerHead(sender: PeerIdentity, receiver: string, viewVersion: nu
   writer.reserve(16);
   if (viewVersion !== 0) writeNumber(writer, TAG_VIEW_VERSION, viewVersion);
   return writer.take();
-}
-
-/** LinkResponse: the receiver's greeting. */
-export function peerGreeting(receiver: PeerIdentity): Buffer {
-  const writer = new WireWriter(512);
-  writer.message(TAG_SENDER, (inner) => writePeer(inner, receiver));
-  return writer.take();
-}
-
-function writePeer(writer: WireWriter, peer: PeerIdentity): void {
-  writeNumber(writer, (1 << 3) | VARINT, peer.protocol);
-  writeNumber(writer, (2 << 3) | VARINT, peer.partitionCount);
-  writer.string((3 << 3) | LENGTH_DELIMITED, peer.cluster);
-  writer.string((4 << 3) | LENGTH_DELIMITED, peer.node);
-  writer.string((5 << 3) | LENGTH_DELIMITED, peer.incarnation);
-  writer.string((6 << 3) | LENGTH_DELIMITED, peer.address);
 }
 
 /** The length of a field whose content has this length; all tags here are one byte. */

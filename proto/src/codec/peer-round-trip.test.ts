@@ -3,15 +3,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LarderError } from '../errors.js';
 import { packageDefinition } from '../service.js';
-import { PeerFrameReader, readGreeting } from './peer-frame-reader.js';
-import {
-  NO_ATTEMPT,
-  PeerFrameWriter,
-  type PeerIdentity,
-  PeerMessageFields,
-  peerGreeting,
-  peerHead,
-} from './peer-frame-writer.js';
+import { PeerFrameReader } from './peer-frame-reader.js';
+import { NO_ATTEMPT, PeerFrameWriter, PeerMessageFields, peerHead } from './peer-frame-writer.js';
+import { type PeerIdentity, peerGreeting, readGreeting } from './peer-identity.js';
 import type { PeerRecord, PeerRequest } from './peer-record.js';
 
 // Our codec of a link against the one that protobufjs generates from the .proto, in both directions.

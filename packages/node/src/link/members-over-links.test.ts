@@ -1,5 +1,5 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { seededRandom, systemClock } from '@larder/base';
+import { seededRandom, sleep, systemClock } from '@larder/base';
 import { type LarderError, peerService } from '@larder/proto';
 import { freePorts, watchForLeaks } from '@larder/test-kit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
@@ -153,7 +153,7 @@ afterAll(async () => {
 });
 
 const until = async (holds: () => boolean): Promise<void> => {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (!holds()) await sleep(systemClock, 10);
 };
 const isWhole = (node: LinkedNode, members: number): boolean => {
   const { view } = node.member;
