@@ -64,6 +64,18 @@ describe('a write', () => {
   });
 });
 
+test('a write in the place of an entry that has expired stays on the successor', async () => {
+  await pair({ write: 'memory', ttl: '100ms', jitter: 0 });
+  await cluster.until(() => cluster.ownerOf('a') !== undefined);
+  const owner = cluster.ownerOf('a')!;
+  for (const value of ['one', 'two', 'three']) {
+    cluster.set(owner, 'a', value);
+    await cluster.pass(10);
+    expect(cluster.stored(cluster.otherThan(owner), 'a')).toBe(value);
+    await cluster.pass(120);
+  }
+});
+
 test('what the owner evicts or lets expire goes on the successor as well', async () => {
   await pair({ write: 'memory', ttl: '5s', jitter: 0 });
   const owner = cluster.ownerOf('a')!;

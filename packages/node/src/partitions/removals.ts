@@ -32,7 +32,9 @@ export class Removals {
     if (this.#waiting.length === 0) return;
     for (const { cache, partition, key } of this.#waiting) {
       const replicator = this.partitions.owner(partition);
-      if (replicator === undefined) continue;
+      // A put may have removed the very entry that it replaces, and its record is on its way.
+      const isBack = this.storage.peek(cache, { bytes: key, start: 0, end: key.length, partition }) !== 0;
+      if (replicator === undefined || isBack) continue;
       const { epoch, nextSeq: seq } = replicator;
       this.partitions.submit(replicator, {
         epoch,
