@@ -127,9 +127,12 @@ export class Loader {
     this.#flights.supersedePartition(partition);
   }
 
-  /** The partition's owner has died, perhaps with a write to the origin under way that will still take effect. */
-  takenOver(partition: number): void {
-    this.#unsure.addPartition(partition);
+  /**
+   * The partition's owner has died, perhaps with a write to the origin under way that will still take effect. It may not
+   * know of its end for `forMs` to come, and begin another.
+   */
+  takenOver(partition: number, forMs: number): void {
+    this.#unsure.addPartition(partition, forMs);
   }
 
   /** Sends pending writes to the origin without further delay. Resolves with the number that is left at the deadline. */

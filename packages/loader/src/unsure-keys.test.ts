@@ -28,9 +28,11 @@ test('a key is unsure while a write of it is under way, and a partition after it
   const clock = new ManualClock();
   const unsure = new UnsureKeys(clock, 1000);
   unsure.begin('a');
-  unsure.addPartition(7);
+  unsure.addPartition(7, 500);
   expect([unsure.has('a', 1), unsure.has('b', 1), unsure.has('b', 7)]).toEqual([true, false, true]);
   unsure.end('a');
-  clock.advance(1000);
+  clock.advance(1499);
+  expect(unsure.has('b', 7)).toBe(true);
+  clock.advance(1);
   expect([unsure.has('a', 1), unsure.has('b', 7)]).toEqual([false, false]);
 });

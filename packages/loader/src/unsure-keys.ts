@@ -38,9 +38,9 @@ export class UnsureKeys {
     this.#underWay.delete(text);
   }
 
-  /** All keys of the partition, because of what its owner before may have begun. */
-  addPartition(partition: number): void {
-    if (this.unsureMs > 0) this.#partitionsUntil.set(partition, this.clock.monotonicMs() + this.unsureMs);
+  /** All keys of the partition, because of what its owner before may begin for `forMs` to come. */
+  addPartition(partition: number, forMs: number): void {
+    if (this.unsureMs > 0) this.#partitionsUntil.set(partition, this.clock.monotonicMs() + forMs + this.unsureMs);
   }
 
   has(text: string, partition: number): boolean {

@@ -136,12 +136,16 @@ export class Membership implements MemberHost {
     const replicator = owns ? member?.owning(partition) : undefined;
     this.partitions.ownerChanged(partition, replicator);
     if (replicator === undefined) this.#disowned(partition);
-    else this.#owned(partition, member?.view?.partitions[partition]?.origin === 'promoted');
+    else this.#owned(partition);
   }
 
-  #owned(partition: number, isPromoted: boolean): void {
+  #owned(partition: number): void {
     this.#adoption!.begin(partition);
-    if (isPromoted) for (const { loader } of this.#options!.caches.all) loader.takenOver(partition);
+    const { origin, lost } = this.#member!.view!.partitions[partition]!;
+    const isFirst = origin === 'fresh' && lost === 0;
+    if (isFirst || origin === 'handed-over') return;
+    const waitMs = this.#member!.copyOf(partition)!.waitUntilMs - this.#options!.clock.monotonicMs();
+    for (const { loader } of this.#options!.caches.all) loader.takenOver(partition, Math.max(0, waitMs));
   }
 
   #disowned(partition: number): void {

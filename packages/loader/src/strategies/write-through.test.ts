@@ -24,6 +24,21 @@ describe('a set', () => {
     expect(rig.get('a').outcome).toEqual({ value: 'one', from: 'memory' });
   });
 
+  test('is stored although its partition is not served for a moment, or an old value would come back', async () => {
+    const rig = new Rig({ write: 'through' });
+    const first = rig.set('a', 'one');
+    (await rig.origin.called(1)).open();
+    await first.told;
+    const second = rig.set('a', 'two');
+    const call = await rig.origin.called(2);
+    const { partition } = keySlice(Buffer.from('a'));
+    rig.memory.paused.add(partition);
+    call.open();
+    await second.told;
+    rig.memory.paused.delete(partition);
+    expect(rig.get('a').outcome).toEqual({ value: 'two', from: 'memory' });
+  });
+
   test('that the origin refuses leaves the memory as it was', async () => {
     const rig = new Rig({ write: 'through' }, pickyOrigin());
     rig.origin.gated = false;

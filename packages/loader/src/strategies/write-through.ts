@@ -21,7 +21,8 @@ export class WriteThrough extends QueuedWrites {
     const { memory, life, flights } = this.context;
     flights.supersedeText(write.text);
     memory.request = write.request;
-    if (!memory.serves(write.partition)) {
+    // Also while the partition stands still: what it has of the key is older than the origin from now on.
+    if (!memory.owns(write.partition)) {
       // The origin has it, and whoever has the partition now knows that it must ask there.
       write.written(0, 0, 0);
       return;

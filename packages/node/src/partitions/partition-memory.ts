@@ -104,9 +104,10 @@ export class PartitionMemory extends StoredEntries {
     const replicator = this.partitions.owner(key.partition)!;
     const request = this.#takeRequest();
     const hold = new PartitionHold(replicator, sink, this.partitions);
+    // Also where there is no other copy yet: one that is begun now must not get it.
+    this.#markUnsure(key);
     if (replicator.isAlone && request === undefined) return hold;
     const seq = replicator.nextSeq;
-    this.#markUnsure(key);
     this.#submit(replicator, key, undefined, 0, EntryFlag.unsure, request, RequestResult.begun);
     hold.await(seq);
     return hold;

@@ -73,14 +73,13 @@ export class ClusterInProcess {
   }
 
   get isSettled(): boolean {
-    const view = [...this.nodes.values()][0]?.membership.member?.view;
-    const alone = this.nodes.size < 2;
-    return (
-      view?.partitions.every(
-        ({ owner, successor, learner, wait }) =>
-          this.nodes.has(owner) && (alone || successor !== '') && learner === '' && wait === 0,
-      ) === true && this.#owners(view.partitions) === this.nodes.size
+    const member = [...this.nodes.values()][0]?.membership.member;
+    const served = member?.view?.partitions.every(({ owner }, partition) =>
+      this.nodes.get(owner)?.membership.partitions.servesNow(partition),
     );
+    if (member === undefined || served !== true) return false;
+    const { misplaced, moving, waiting, underReplicated } = member.status().partitions;
+    return misplaced + moving + waiting === 0 && (this.nodes.size < 2 || underReplicated === 0);
   }
 
   set(node: TestNode, text: string, value: string, ownerOnly = false): RecordedReply {
@@ -159,10 +158,6 @@ export class ClusterInProcess {
 
   #member(id: string) {
     return this.nodes.get(id)?.membership.member;
-  }
-
-  #owners(partitions: readonly { readonly owner: string }[]): number {
-    return new Set(partitions.map(({ owner }) => owner)).size;
   }
 
   #answered(
