@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { seededRandom, systemClock } from '@larder/base';
+import { ManualClock, seededRandom, systemClock } from '@larder/base';
 import { freePorts } from '@larder/test-kit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sampleView } from '../cluster/sample-view.js';
@@ -65,6 +65,14 @@ describe('the view store of a cluster', () => {
     expect(await one.read()).toBeUndefined();
     await startVoter(2);
     expect((await one.readSurely()).version).toBe(0);
+  });
+
+  it('says for whom it waits, if its founding takes long', async () => {
+    const clock = new ManualClock();
+    const one = await start(voters[0]!, voters, { clock });
+    clock.advance(10_000);
+    const waits = one.log.lines.find(({ event }) => event === 'founding-waits');
+    expect(waits).toMatchObject({ reason: 'UNAVAILABLE: voter n1 does not vote yet: it waits for n2, n3' });
   });
 
   it('is reached by nodes that are no voters', async () => {

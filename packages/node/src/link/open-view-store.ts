@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { sendUnaryData } from '@grpc/grpc-js';
-import type { Clock, Random } from '@larder/base';
+import type { Clock, Random, Timer } from '@larder/base';
 import { LarderError, PEER_PROTOCOL_VERSION, toLarderError } from '@larder/proto';
 import { LAN_TIMERS } from '../cluster/timers.js';
 import type { AcceptorDisk } from '../cluster/view-store/register/acceptor.js';
@@ -73,6 +73,9 @@ export async function openViewStore(options: ViewStoreOptions): Promise<OpenedVi
   }
 }
 
+/** Who is not through by then has to wait for somebody, and says so. */
+const FOUNDING_MS_USUAL = 10_000;
+
 interface OpenedDisk {
   readonly state: AcceptorState;
   readonly disk: AcceptorDisk;
@@ -97,6 +100,7 @@ class ViewRegister implements OpenedViewStore {
   readonly #voter: Voter | undefined;
   #refusal: LarderError | undefined;
   readonly #told = new RefusalFilter();
+  #reminder: Timer | undefined;
 
   constructor(
     readonly options: ViewStoreOptions,
@@ -136,6 +140,7 @@ class ViewRegister implements OpenedViewStore {
   };
 
   close(): void {
+    this.#reminder?.cancel();
     this.#voter?.stop();
     this.#client.close();
   }
@@ -151,6 +156,10 @@ class ViewRegister implements OpenedViewStore {
     });
     if (state.founding.phase !== 'voting') log.info({ event: 'founding', voters: names, disk: state.diskId });
     voter.start();
+    this.#reminder = clock.after(FOUNDING_MS_USUAL, () => {
+      const { obstacle } = voter;
+      if (obstacle?.code === 'UNAVAILABLE') log.warn({ event: 'founding-waits', reason: obstacle.message });
+    });
     return voter;
   }
 

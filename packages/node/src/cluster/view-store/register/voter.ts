@@ -49,10 +49,14 @@ export class Voter {
     this.#founding.start();
   }
 
-  /** Throws while it does not vote: UNAVAILABLE if it may yet, CONFIG if it never will. `reply` may never be called. */
+  /** Why it does not vote: UNAVAILABLE if it may yet, CONFIG if it never will. */
+  get obstacle(): LarderError | undefined {
+    return this.#refusal ?? (this.#acceptor === undefined ? this.#notYet() : undefined);
+  }
+
+  /** Throws its obstacle. `reply` may never be called. */
   receive(request: VoterRequest, reply: (reply: VoterReply) => void): void {
-    if (this.#refusal !== undefined) throw this.#refusal;
-    if (this.#acceptor === undefined) throw this.#notYet();
+    if (this.#refusal !== undefined || this.#acceptor === undefined) throw this.obstacle;
     this.#acceptor.receive(request, reply);
   }
 
