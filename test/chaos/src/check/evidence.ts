@@ -14,7 +14,7 @@ import { backwardRows, finalRows, type RowChange } from './row-order.js';
 const REST_MS = 27_000;
 const STORIES_MAX = 50;
 /** Of these keys the calls around the first contradiction are told. */
-const TOLD_KEYS_MAX = 2;
+const TOLD_KEYS_MAX = 3;
 
 export interface Counts {
   /** Writes. */
@@ -147,14 +147,14 @@ export class Evidence {
   }
 }
 
-const NEARBY_MS = 3_000;
-const NEARBY_MAX = 12;
+const NEARBY_MS = 5_000;
+const NEARBY_MAX = 20;
 
 function nearby(calls: readonly CallRecord[], first: CallRecord): CallRecord[] {
   return calls
-    .filter(({ beganMs }) => beganMs <= first.endedMs && beganMs > first.beganMs - NEARBY_MS)
+    .filter(({ beganMs, endedMs }) => beganMs <= first.endedMs + NEARBY_MS && endedMs > first.beganMs - NEARBY_MS)
     .sort((a, b) => a.beganMs - b.beganMs)
-    .slice(-NEARBY_MAX);
+    .slice(0, NEARBY_MAX);
 }
 
 function shown({ kind, client, beganMs, endedMs, outcome, value, result, version }: CallRecord): string {

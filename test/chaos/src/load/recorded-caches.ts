@@ -46,7 +46,8 @@ export class RecordedCaches {
     const value = this.#newValue();
     return this.#record(life, { kind: 'set', value }, async (of) => {
       const { version } = await of.set(life.key, { value });
-      return { version };
+      // What went to the database only has no version.
+      return version === 0n ? {} : { version };
     });
   }
 
