@@ -41,6 +41,12 @@ export class HeldCopy {
     return this.#frozenMs;
   }
 
+  /** As owner: nothing was ever written to it, and nothing is about to be. */
+  get neverUsed(): boolean {
+    const { replicator } = this;
+    return replicator !== undefined && replicator.nextSeq === 1 && replicator.idle;
+  }
+
   freeze(nowMs: number): void {
     if (this.#frozenMs !== undefined) return;
     this.#frozenMs = nowMs;

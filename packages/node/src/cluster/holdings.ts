@@ -125,7 +125,7 @@ export class Holdings {
 
   /** Undefined: the view names a copy that this node should have and has not. Its peers will find that out by its silence. */
   #create(partition: number, { role, copy: id }: Place, { origin }: PartitionPlacement): HeldCopy | undefined {
-    const fresh = role === 'owner' && origin === 'fresh';
+    const fresh = (role === 'owner' && origin === 'fresh') || (role !== 'learner' && origin === 'placed');
     if (role !== 'learner' && !fresh) return undefined;
     const entries = this.host.createEntries(partition, id);
     const requests = new RequestLog(this.#requestBudget);

@@ -44,6 +44,7 @@ class Bench implements ViewStore {
         rules,
         plan,
         partitionCount: 1,
+        placesEmpty: false,
       },
       {
         send: (node, { message }) => this.sent.push({ node, message }),

@@ -55,6 +55,8 @@ export interface MemberOptions {
   /** Entries that one chunk of a snapshot is scanned for. Default 256. */
   readonly chunkEntries?: number;
   readonly plan?: (view: ViewDocument) => PlannedPlace[];
+  /** R10: what was never used is placed at once. Default true; false for tests of the other rules. */
+  readonly placesEmpty?: boolean;
   /** For the mutation test only. */
   readonly rules?: ProtocolRules;
 }
@@ -392,6 +394,8 @@ export class Member implements HoldingsHost {
       plan: this.#plan,
       nowMs: this.nowMs(),
       draining: this.#draining,
+      heardVersion: (id) => this.#peers.heardVersion(id),
+      placesEmpty: this.options.placesEmpty ?? true,
       silentMs: (id) => this.leases.silentMs(this.incarnationOf(id)),
       unansweredMs: (id) => this.leases.unansweredMs(this.incarnationOf(id)),
       ageMs: (sinceMs) => this.time.waited(Math.max(sinceMs, this.#accuseSinceMs)),

@@ -3,22 +3,28 @@
  * every message that it sent before it arrived.
  */
 export class PeerViews {
-  readonly #peers = new Map<string, { version: number; pushedMs: number }>();
+  readonly #peers = new Map<string, { version: number; heard: number; pushedMs: number }>();
 
   /** The version that the peer has, or will have when what is under way has arrived. */
   versionOf(node: string): number {
     return this.#peers.get(node)?.version ?? 0;
   }
 
+  /** The version that the peer has itself said to have. */
+  heardVersion(node: string): number {
+    return this.#peers.get(node)?.heard ?? 0;
+  }
+
   /** An envelope of the peer's named this version. Older ones may arrive after newer ones. */
   heard(node: string, version: number): void {
-    const peer = this.#peers.get(node) ?? { version: 0, pushedMs: Number.NEGATIVE_INFINITY };
+    const peer = this.#peers.get(node) ?? { version: 0, heard: 0, pushedMs: Number.NEGATIVE_INFINITY };
     peer.version = Math.max(peer.version, version);
+    peer.heard = Math.max(peer.heard, version);
     this.#peers.set(node, peer);
   }
 
   pushed(node: string, version: number, nowMs: number): void {
-    this.#peers.set(node, { version, pushedMs: nowMs });
+    this.#peers.set(node, { version, heard: this.heardVersion(node), pushedMs: nowMs });
   }
 
   pushedMs(node: string): number {

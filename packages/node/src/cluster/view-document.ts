@@ -42,9 +42,9 @@ export interface ViewMember {
   readonly draining: boolean;
 }
 
-/** How the owner came by its copy. */
-export type CopyOrigin = 'fresh' | 'promoted' | 'handed-over';
-export const COPY_ORIGINS: readonly CopyOrigin[] = ['fresh', 'promoted', 'handed-over'];
+/** How the owner came by its copy. `placed`: it began in this or the last epoch with nothing, and may not know it yet. */
+export type CopyOrigin = 'fresh' | 'promoted' | 'handed-over' | 'placed';
+export const COPY_ORIGINS: readonly CopyOrigin[] = ['fresh', 'promoted', 'handed-over', 'placed'];
 
 /** What a new owner must wait for. 0: nothing. 1: grace after its last grant to the owner before. 2: grace after installing. 3: view grace after installing. */
 export type Wait = 0 | 1 | 2 | 3;

@@ -82,13 +82,29 @@ export class ViewDraft {
     next.origin = 'handed-over';
   }
 
+  /** A partition that has never held anything begins anew where the plan wants it, on both its nodes at once. */
+  place(partition: number, owner: string, successor: string): void {
+    const next = this.#edit(partition, true);
+    next.owner = owner;
+    next.ownerCopy = this.#newCopy();
+    clearSuccessor(next);
+    clearLearner(next);
+    if (successor !== '') {
+      next.successor = successor;
+      next.successorCopy = this.#newCopy();
+    }
+    next.origin = 'placed';
+  }
+
+  /** One that was placed may not have heard of its copy yet. Then nothing was ever acknowledged, and it begins empty. */
   promoteSuccessor(partition: number, wait: Wait): void {
+    const origin = this.partition(partition).origin === 'placed' ? 'placed' : 'promoted';
     const next = this.#edit(partition, true);
     next.owner = next.successor;
     next.ownerCopy = next.successorCopy;
     clearSuccessor(next);
     clearLearner(next);
-    setOrigin(next, 'promoted', wait);
+    setOrigin(next, origin, wait);
   }
 
   /** An empty copy on node `id`: what the partition held is lost. */
@@ -120,6 +136,7 @@ export class ViewDraft {
   #edit(partition: number, newEpoch = false): Editable<PartitionPlacement> {
     const next: Editable<PartitionPlacement> = { ...this.#partitions[partition]! };
     if (newEpoch) next.epoch++;
+    if (newEpoch && next.origin === 'placed') next.origin = 'fresh';
     assert(next.epoch <= EPOCH_MAX, 'the epochs of a partition are used up');
     this.#partitions[partition] = next;
     this.#changed = true;

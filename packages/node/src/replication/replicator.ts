@@ -207,8 +207,9 @@ export class Replicator implements FollowedPartition {
     for (const place of places) {
       if (this.#follower(place.copy) !== undefined) continue;
       const old = known.find(({ copy }) => copy === place.copy);
-      // A successor that is not known here was the owner until now: it has all that is committed.
-      this.followers.push(old ?? new Follower(place.node, place.copy, this, place === successor));
+      // A successor that is not known here was the owner until now, or begins with the partition: it has all that is committed.
+      const isSynced = place === successor || (place !== learner && this.nextSeq === 1);
+      this.followers.push(old ?? new Follower(place.node, place.copy, this, isSynced));
     }
     for (const follower of this.followers) {
       follower.successor = follower.copy === successor?.copy;

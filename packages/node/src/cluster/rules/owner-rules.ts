@@ -2,7 +2,7 @@ import type { HeldCopy } from '../held-copy.js';
 import type { RuleContext } from './rule-context.js';
 
 /**
- * What an owner does to its own partitions: rules R1 to R4 and R8. At most one of them changes who leads and follows in
+ * What an owner does to its own partitions: rules R1 to R4, R8 and R10. At most one of them changes who leads and follows in
  * one view, so that each step is seen by everybody before the next.
  */
 
@@ -22,6 +22,7 @@ export function applyOwnerRules(context: RuleContext): void {
   for (const copy of context.copies.values()) {
     if (copy.phase !== 'owner' || context.draft.partition(copy.partition).owner !== context.self.id) continue;
     endWait(context, copy);
+    if (placeEmpty(context, copy)) continue;
     if (promoteLearner(context, copy) || dropSilentSuccessor(context, copy)) continue;
     if (handOvers < HAND_OVERS_MAX || context.draining) {
       if (handOver(context, copy)) handOvers++;
@@ -29,6 +30,28 @@ export function applyOwnerRules(context: RuleContext): void {
     }
     chooseLearner(context, copy, syncs);
   }
+}
+
+/**
+ * R10: a partition that has never held anything needs no syncs to be where the plan wants it, so a new cluster is in
+ * place within a few views. It stands still until the view says so, and begins anew on both its nodes.
+ */
+function placeEmpty(context: RuleContext, copy: HeldCopy): boolean {
+  const { draft, plan, self, nowMs } = context;
+  const { wait, owner, successor } = draft.partition(copy.partition);
+  const planned = plan[copy.partition];
+  if (planned === undefined || !context.placesEmpty || wait !== 0 || !copy.neverUsed) return false;
+  const heir = draft.base.config.copies === 2 ? planned.successor : '';
+  if (planned.owner === owner && heir === successor) return false;
+  const areHeard = [planned.owner, heir].every((id) => id === '' || id === self.id || isHeard(context, id));
+  if (!areHeard || context.draining || nowMs < copy.handOverAfterMs) return false;
+  copy.freeze(nowMs);
+  draft.place(copy.partition, planned.owner, heir);
+  return true;
+}
+
+function isHeard({ draft, unansweredMs, timers }: RuleContext, id: string): boolean {
+  return draft.member(id)?.draining === false && unansweredMs(id) <= 2 * timers.heartbeatMs;
 }
 
 /** R8 */
@@ -76,8 +99,11 @@ function handOver(context: RuleContext, copy: HeldCopy): boolean {
   return true;
 }
 
-function wantsHandOver({ draft, plan, self, draining, unansweredMs, timers }: RuleContext, copy: HeldCopy): boolean {
-  const { wait, successor } = draft.partition(copy.partition);
+function wantsHandOver(context: RuleContext, copy: HeldCopy): boolean {
+  const { draft, plan, self, draining, unansweredMs, timers, heardVersion } = context;
+  const { wait, successor, origin } = draft.partition(copy.partition);
+  // It may not know yet that it has a copy, and would never have it if the next view took that from it.
+  if (origin === 'placed' && heardVersion(successor) < draft.base.version) return false;
   if (wait !== 0 || successor === '' || draft.member(successor)?.draining !== false) return false;
   if (unansweredMs(successor) > 2 * timers.heartbeatMs) return false;
   return draining || (plan[copy.partition]?.owner === successor && successor !== self.id);

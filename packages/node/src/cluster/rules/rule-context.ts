@@ -15,6 +15,9 @@ export interface RuleContext {
   readonly nowMs: number;
   /** This node wants to leave. */
   readonly draining: boolean;
+  readonly placesEmpty: boolean;
+  /** The view that the node has said to have. */
+  heardVersion(id: string): number;
   /** For how long nothing has come from the node; Infinity if it is no member. */
   silentMs(id: string): number;
   /** For how long the node has not answered. */

@@ -58,6 +58,8 @@ function contextOf(
     plan: [{ owner: 'a', successor: 'b' }],
     nowMs: NOW_MS,
     draining: false,
+    placesEmpty: false,
+    heardVersion: () => Number.POSITIVE_INFINITY,
     silentMs: () => 0,
     unansweredMs: () => 0,
     ageMs: (sinceMs) => NOW_MS - sinceMs,
