@@ -1,6 +1,6 @@
 import { keySlice } from '@larder/proto';
-import { describe, expect, test } from 'vitest';
-import { failure, message, Rig } from '../test/rig.js';
+import { describe, expect, test, vi } from 'vitest';
+import { failure, message, Rig, settle } from '../test/rig.js';
 import { PutResult } from './entry-memory.js';
 
 describe('a cache without an origin', () => {
@@ -50,6 +50,59 @@ describe('a cache without an origin', () => {
     expect(message(large)).toContain("100 bytes, more than cache 'things' can hold in its memory of 1048576");
     rig.memory.refusing = PutResult.full;
     expect(failure(rig.set('a', '1').outcome)).toBe('OUT_OF_MEMORY not-applied');
+  });
+});
+
+describe('the idle time of an entry', () => {
+  test('begins anew with a get, as often as there is one', () => {
+    const rig = new Rig({ idle: '8s', jitter: 0 });
+    rig.set('used', '1');
+    rig.set('unused', '1');
+    for (let get = 0; get < 5; get++) {
+      rig.clock.advance(7000);
+      expect(rig.get('used').outcome).toEqual({ value: '1', from: 'memory' });
+    }
+    expect(rig.get('unused').outcome).toBe('miss');
+    rig.clock.advance(8000);
+    expect(rig.get('used').outcome).toBe('miss');
+  });
+
+  test('is written no more than eight times in its length, however many gets there are', () => {
+    const rig = new Rig({ idle: '8s', jitter: 0.5 });
+    rig.set('a', '1');
+    const expire = vi.spyOn(rig.memory, 'expire');
+    for (let ms = 0; ms < 80_000; ms += 10) {
+      rig.clock.advance(10);
+      expect(rig.get('a').outcome).not.toBe('miss');
+    }
+    expect(expire.mock.calls.length).toBeGreaterThan(70);
+    expect(expire.mock.calls.length).toBeLessThanOrEqual(81);
+  });
+
+  test('leaves a longer life alone, and an entry that never expires', () => {
+    const rig = new Rig({ idle: '8s', jitter: 0 });
+    rig.set('long', '1', 60_000);
+    rig.set('ever', '1', 0);
+    rig.clock.advance(50_000);
+    rig.get('long');
+    rig.get('ever');
+    const { memory } = rig;
+    expect(memory.remainingMs(memory.peek(keySlice(Buffer.from('long'))))).toBe(10_000);
+    expect(memory.remainingMs(memory.peek(keySlice(Buffer.from('ever'))))).toBe(-1);
+  });
+
+  test('is not renewed by who learns that the origin has no such row, nor while a write is pending', async () => {
+    const rig = new Rig({ read: 'through', write: 'behind', idle: '8s', negativeTtl: '5s' });
+    const missing = rig.get('missing');
+    (await rig.origin.called(1)).open();
+    await settle();
+    expect(missing.outcome).toBe('miss');
+    rig.set('pending', '1');
+    const expire = vi.spyOn(rig.memory, 'expire');
+    rig.clock.advance(4000);
+    rig.get('missing');
+    rig.get('pending');
+    expect(expire).not.toHaveBeenCalled();
   });
 });
 

@@ -66,13 +66,27 @@ export class Loader {
     const ref = this.#memory.find(key);
     if (ref !== 0) {
       this.#counters.hits++;
-      if (isHidden(this.#memory.flags(ref))) reply.miss();
-      else reply.entry(ref);
+      this.#hit(key, ref, reply);
       return;
     }
     this.#counters.misses++;
     if (this.#reads === undefined) reply.miss();
     else this.#reads.load(key, reply, timeoutMs);
+  }
+
+  /** A longer life is given after the answer, which need not wait until other copies know of it. */
+  #hit(key: KeySlice, ref: EntryRef, reply: Reply): void {
+    const memory = this.#memory;
+    const flags = memory.flags(ref);
+    if (isHidden(flags)) {
+      reply.miss();
+      return;
+    }
+    const isRenewed = this.#life.slides && flags === 0 && this.#life.isRenewalDue(memory.remainingMs(ref));
+    reply.entry(ref);
+    if (!isRenewed) return;
+    memory.request = undefined;
+    memory.expire(key, this.options.policy.idleMs);
   }
 
   /**

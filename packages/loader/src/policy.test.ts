@@ -57,8 +57,16 @@ describe('defaults', () => {
   });
 });
 
+test('an idle time takes the place of the life', () => {
+  expect(resolveCachePolicy({ origin, idle: '30m' })).toMatchObject({ ttlMs: 1_800_000, idleMs: 1_800_000 });
+  expect(resolveCachePolicy({ origin, idle: '30m', ttl: null })).toMatchObject({ ttlMs: 1_800_000 });
+  expect(resolveCachePolicy({ origin, idle: null, ttl: '5s' })).toMatchObject({ ttlMs: 5000, idleMs: 0 });
+});
+
 describe('a mistake', () => {
   test.each([
+    [{ idle: 99 }, /^caches\.cities\.idle: 99 given; allowed: .* from 100 ms/],
+    [{ idle: '5s', ttl: '9s' }, /^caches\.cities\.ttl: "9s" given; allowed: none, because idle says/],
     [
       { ttl: '5 parsecs' },
       /^caches\.cities\.ttl: "5 parsecs" given; allowed: milliseconds as a number, or a string like/,
