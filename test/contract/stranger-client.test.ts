@@ -33,7 +33,7 @@ test('buf sets a key through each node and gets it through every node, knowing o
   for (const [index, writer] of cluster.endpoints.entries()) {
     const entry = { cache: 'greetings', key: base64(`hello ${index}`) };
     const written = await curl(FROM_FILES, writer, 'CacheService/Set', { ...entry, value: base64('world') });
-    expect(written).toMatchObject({ copies: 1 });
+    expect(written).toMatchObject({ copies: 2 });
     for (const reader of cluster.endpoints) {
       expect(await curl(FROM_FILES, reader, 'CacheService/Get', entry)).toMatchObject({ value: base64('world') });
     }

@@ -80,7 +80,7 @@ test('a key that was set through one node is read through every other', async ()
     const key = Buffer.from(`through:${writer}`);
     const value = Buffer.from(`value ${writer}`);
     const written = await client(writer).call('Set', { cache: 'people', key, value, ttlMs: 60_000 });
-    expect(written).toMatchObject({ copies: 1 });
+    expect(written).toMatchObject({ copies: 2 });
     for (const reader of clients) {
       const found = await reader.call('Get', { cache: 'people', key });
       expect(found.value).toEqual(value);
