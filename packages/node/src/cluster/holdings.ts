@@ -45,11 +45,12 @@ export class Holdings {
   install(view: ViewDocument, before: ViewDocument | undefined): void {
     const listed = isListed(view, this.host.self) || !this.host.rules.incarnations;
     const places = view.partitions.map((placement) => (listed ? placeOf(placement, this.host.self.id) : undefined));
-    const owned = this.#owned();
     // What is lost goes first: who hears of that may turn to other partitions, which are still as they were.
     places.forEach((place, partition) => {
       this.#dropUnlessAt(partition, place);
     });
+    // Only now: an owner whose copy was replaced by another one has just been told that it owns the partition no more.
+    const owned = this.#owned();
     places.forEach((place, partition) => {
       if (place !== undefined) this.#move(partition, place, view.partitions[partition]!, before);
     });

@@ -286,6 +286,12 @@ describe('member', () => {
     expect(bench.told).toEqual(['0 not owned', '0 kept']);
   });
 
+  it('says so when its copy is replaced by another one: not any more, and again', () => {
+    bench.told.splice(0);
+    bench.change((draft) => draft.startFresh(0, 'b', 0, 1));
+    expect(bench.told).toEqual(['0 not owned', '0 kept', '0 owned', '0 evictable']);
+  });
+
   it('says so when it has taken over, and when it has handed over', () => {
     bench = successorBench();
     expect(bench.told).toEqual([]);
