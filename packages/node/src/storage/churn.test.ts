@@ -19,7 +19,7 @@ const PHASES: readonly (readonly [number, number])[] = [
   [10_000, 60_000],
   [0, 1500],
 ];
-const OPERATIONS = 220_000;
+const OPERATIONS = 400_000;
 const KEYS = 200_000;
 
 function open(): StorageEngine {
@@ -60,7 +60,7 @@ test('memory stays usable while sizes shift, and all of it comes back at the end
   checkStorage(storage);
   expect(storage.arena.liveWords).toBe(0);
   expect(storage.arena.top).toBe(4);
-}, 60_000);
+}, 120_000);
 
 test('with a tenth of the memory free, shifting sizes cost next to no evictions', () => {
   const storage = open();
@@ -68,7 +68,7 @@ test('with a tenth of the memory free, shifting sizes cost next to no evictions'
   const value = Buffer.alloc(4000, 'v');
   let sets = 0;
   for (const [least, most] of PHASES.slice(0, 4)) {
-    for (let operation = 0; operation < OPERATIONS; operation++) {
+    for (let operation = 0; operation < OPERATIONS / 2; operation++) {
       const slice = pick(random.integer(KEYS));
       if (storage.memoryBytes > 0.88 * BOUND) storage.remove(1, slice);
       else {
