@@ -57,7 +57,7 @@ test('--help and --version answer and end well', async () => {
   const help = await larderNode('--help');
   expect(help.code).toBe(0);
   expect(help.stdout).not.toContain('\u001b');
-  for (const flag of ['--config', '--id', '--listen', '--nodes']) expect(help.stdout).toContain(flag);
+  for (const flag of ['--config', '--id', '--listen', '--voters', '--join', '--data']) expect(help.stdout).toContain(flag);
   expect(await larderNode('--version')).toMatchObject({ code: 0, stdout: '0.1.0\n', stderr: '' });
 });
 
@@ -66,10 +66,15 @@ describe('the command line', () => {
     expectFault(await larderNode(), 64, 'BAD_ARGUMENT: --config is missing');
   });
 
-  test('with a node id that is not in the list', async () => {
+  test('with both ways into a cluster', async () => {
     const path = configFile(CACHES);
-    const flags = ['--config', path, '--id', 'n4', '--listen', address, '--nodes', `n1=${address}`];
-    expectFault(await larderNode(...flags), 64, '--id is n4, which is not in --nodes; allowed is n1');
+    const flags = ['--config', path, '--id', 'n1', '--listen', address, '--voters', `n1=${address}`, '--join', address];
+    expectFault(await larderNode(...flags), 64, '--voters and --join are both given');
+  });
+
+  test('that asks for the status of a node that is not there', async () => {
+    expectFault(await larderNode('status', '--connect', address), 69, `no node answers at ${address}`);
+    expectFault(await larderNode('status', '--connect', 'here'), 64, '--connect is "here"; give HOST:PORT');
   });
 
   test('with a flag that nobody knows', async () => {
