@@ -114,4 +114,5 @@ test('failures are counted, unknown outcomes among them, but not those of a prob
   const record = set('d', 6, { outcome: 'unknown', ...failed });
   evidence.add('c', { kind: 'calls', calls: [{ record, endMs: 100 }], toldUntilMs: 0 }, false);
   expect(evidence.counts.failedCalls).toBe(2);
+  expect(evidence.errors).toContainEqual(['(probe) TIMEOUT: node # did not answer', 1]);
 });

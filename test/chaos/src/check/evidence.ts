@@ -107,15 +107,21 @@ export class Evidence {
       return;
     }
     // The set of a getOrSet has no outcome that anybody is told.
-    if (!countsFailures || error === undefined) return;
+    if (error === undefined) return;
+    this.#countError(countsFailures ? error : `(probe) ${error}`);
+    if (!countsFailures) return;
     this.counts.failedCalls++;
     if (outcome === 'unknown') this.counts.unknownOutcomes++;
-    const code = error
-      .replace(/^LarderError: /, '')
+  }
+
+  /** Without what differs from one to the next. */
+  #countError(error: string): void {
+    const name = error
+      .replace('LarderError: ', '')
       .replace(/[^ ]*\d[^ ]*/g, '#')
       .slice(0, 120);
-    if (this.#errors.has(code) || this.#errors.size < STORIES_MAX)
-      this.#errors.set(code, (this.#errors.get(code) ?? 0) + 1);
+    if (this.#errors.has(name) || this.#errors.size < STORIES_MAX)
+      this.#errors.set(name, (this.#errors.get(name) ?? 0) + 1);
   }
 
   #judgeCalls({ cache, key, calls }: KeyHistory): void {
