@@ -142,8 +142,8 @@ export class Loader {
   }
 
   /**
-   * The partition's owner has died, perhaps with a write to the origin under way that will still take effect. It may not
-   * know of its end for `forMs` to come, and begin another.
+   * The partition had another owner, perhaps with a write to the origin under way that will still take effect. It began
+   * none later than in `forMs`; below 0: than so long ago.
    */
   takenOver(partition: number, forMs: number): void {
     this.#unsure.addPartition(partition, forMs);

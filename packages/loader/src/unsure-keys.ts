@@ -38,7 +38,7 @@ export class UnsureKeys {
     this.#underWay.delete(text);
   }
 
-  /** All keys of the partition, because of what its owner before may begin for `forMs` to come. */
+  /** All keys of the partition, because of what its owner before may begin for `forMs` to come, or began so long ago. */
   addPartition(partition: number, forMs: number): void {
     if (this.unsureMs > 0) this.#partitionsUntil.set(partition, this.clock.monotonicMs() + forMs + this.unsureMs);
   }

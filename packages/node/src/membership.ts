@@ -141,11 +141,9 @@ export class Membership implements MemberHost {
 
   #owned(partition: number): void {
     this.#adoption!.begin(partition);
-    const { origin, lost, wait } = this.#member!.view!.partitions[partition]!;
-    const isFirst = (origin === 'fresh' && lost === 0) || (origin === 'placed' && wait === 0);
-    if (isFirst || origin === 'handed-over') return;
-    const waitMs = this.#member!.copyOf(partition)!.waitUntilMs - this.#options!.clock.monotonicMs();
-    for (const { loader } of this.#options!.caches.all) loader.takenOver(partition, Math.max(0, waitMs));
+    const sinceMs = this.#member!.copyOf(partition)!.beforeMineMs - this.#options!.clock.monotonicMs();
+    if (sinceMs === Number.NEGATIVE_INFINITY) return;
+    for (const { loader } of this.#options!.caches.all) loader.takenOver(partition, sinceMs);
   }
 
   #disowned(partition: number): void {

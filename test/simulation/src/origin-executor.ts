@@ -160,8 +160,10 @@ export class OriginExecutor {
   #isQuiet(replicator: Replicator, key: string): boolean {
     const nowMs = this.process.monotonicMs();
     if (this.#underWay.has(key) || nowMs < (this.#unsureUntilMs.get(key) ?? 0)) return false;
-    if (!this.member.rules.loadsWait || !entriesOf(replicator).unsure.has(key)) return true;
-    return nowMs >= this.member.copyOf(replicator.partition)!.waitUntilMs + UNSURE_MS;
+    if (!this.member.rules.loadsWait) return true;
+    const { beforeMineMs, waitUntilMs } = this.member.copyOf(replicator.partition)!;
+    const sinceMs = entriesOf(replicator).unsure.has(key) ? waitUntilMs : beforeMineMs;
+    return nowMs >= sinceMs + UNSURE_MS;
   }
 
   #hasRoom(replicator: Replicator): boolean {

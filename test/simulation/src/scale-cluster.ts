@@ -125,30 +125,24 @@ export class ScaleCluster {
   }
 }
 
-/** Each partition has an owner, in turn, and no successor yet. */
+/** Each partition has an owner, in turn, and another that is to be filled as its successor. */
 function evenView(members: ViewDocument['members']): ViewDocument {
-  const placement = {
-    successor: '',
-    successorCopy: 0,
+  const placement = { epoch: 1, successor: '', successorCopy: 0, origin: 'fresh', wait: 0, lost: 0 } as const;
+  const config = { copies: 2, copiesMin: 1, timers: LAN_TIMERS } as const;
+  const owned = Array.from({ length: SCALE_PARTITIONS }, (_, partition) => ({
+    ...placement,
+    owner: members[partition % members.length]!.id,
+    ownerCopy: 2 * partition + 1,
     learner: '',
     learnerCopy: 0,
-    origin: 'fresh',
-    wait: 0,
-    lost: 0,
-  } as const;
-  return {
-    cluster: '0123456789abcdef0123456789abcdef',
-    version: 1,
-    by: '0123456789abcdef',
-    baseEpoch: 1,
-    nextCopy: SCALE_PARTITIONS + 1,
-    config: { copies: 2, copiesMin: 1, timers: LAN_TIMERS },
-    members,
-    partitions: Array.from({ length: SCALE_PARTITIONS }, (_, partition) => ({
-      ...placement,
-      epoch: 1,
-      owner: members[partition % members.length]!.id,
-      ownerCopy: partition + 1,
-    })),
-  };
+  }));
+  const plan = planPlacements({ members, partitions: owned, config });
+  const partitions = owned.map((owner, partition) => ({
+    ...owner,
+    learner: plan[partition]!.successor,
+    learnerCopy: 2 * partition + 2,
+  }));
+  const [version, baseEpoch, nextCopy] = [1, 1, 2 * SCALE_PARTITIONS + 1];
+  const cluster = '0123456789abcdef0123456789abcdef';
+  return { cluster, version, by: '0123456789abcdef', baseEpoch, nextCopy, config, members, partitions };
 }

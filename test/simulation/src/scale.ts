@@ -16,7 +16,7 @@ export interface ScaleRow {
   readonly messagesPerNodeSecond: number;
   /** CPU of a second at rest, per node, the simulator's own share included. */
   readonly restCpuMsPerNodeSecond: number;
-  /** From even owners without successors to all that is planned. */
+  /** All successors are filled at once, without entries: what the views alone take. */
   readonly spreadSeconds: number;
   readonly spreadViews: number;
   /** A node joins: until all is where it should be, the copies that were filled beside its share, and the views. */
@@ -34,7 +34,7 @@ export interface ScaleRow {
   readonly planSettledCpuMs: number;
 }
 
-const FAILOVERS = 5;
+const FAILOVERS = 3;
 const REST_MS = 3_000;
 const SETTLED_WITHIN_MS = 300_000;
 

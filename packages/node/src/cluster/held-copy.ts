@@ -20,6 +20,11 @@ export class HeldCopy {
   replicator: Replicator | undefined;
   /** As owner: until then it serves nobody. Monotonic. */
   waitUntilMs = Number.NEGATIVE_INFINITY;
+  /**
+   * Whatever owners before have begun outside of the cluster, such as statements of a database, they began before this
+   * time, and it may still take effect. Monotonic; -Infinity: there was no owner before.
+   */
+  beforeMineMs = Number.NEGATIVE_INFINITY;
   #frozenMs: number | undefined;
   /** A hand-over that failed is not tried again before. */
   handOverAfterMs = Number.NEGATIVE_INFINITY;

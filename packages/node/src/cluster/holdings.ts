@@ -117,6 +117,7 @@ export class Holdings {
     }
     if (place.role === 'owner' && copy.phase !== 'owner') {
       copy.becomeOwner(placement.epoch, this.#waitUntilMs(partition, placement, before), this.host);
+      if (placement.origin !== 'handed-over' && !isFirst(placement)) copy.beforeMineMs = copy.waitUntilMs;
     }
   }
 
@@ -125,13 +126,15 @@ export class Holdings {
   };
 
   /** Undefined: the view names a copy that this node should have and has not. Its peers will find that out by its silence. */
-  #create(partition: number, { role, copy: id }: Place, { origin }: PartitionPlacement): HeldCopy | undefined {
+  #create(partition: number, { role, copy: id }: Place, placement: PartitionPlacement): HeldCopy | undefined {
+    const { origin } = placement;
     const fresh = (role === 'owner' && origin === 'fresh') || (role !== 'learner' && origin === 'placed');
     if (role !== 'learner' && !fresh) return undefined;
     const entries = this.host.createEntries(partition, id);
     const requests = new RequestLog(this.#requestBudget);
     const copy = new HeldCopy(partition, id, entries, requests, this.host.rules.seqOrder, this.#frozenChanged);
     if (fresh) copy.startEmpty();
+    if (!isFirst(placement)) copy.beforeMineMs = this.host.nowMs();
     this.copies.set(partition, copy);
     return copy;
   }
@@ -158,6 +161,11 @@ export class Holdings {
         return nowMs + timers.viewGraceMs;
     }
   }
+}
+
+/** Nobody has owned it before, or nobody who wrote to it. */
+function isFirst({ origin, wait, lost }: PartitionPlacement): boolean {
+  return lost === 0 && (origin === 'fresh' || (origin === 'placed' && wait === 0));
 }
 
 function isListed(view: ViewDocument, self: { id: string; incarnation: string }): boolean {

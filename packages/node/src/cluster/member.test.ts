@@ -301,6 +301,19 @@ describe('member', () => {
     expect(bench.told).toEqual(['0 not owned', '0 kept']);
   });
 
+  it('knows since when no owner before it can have begun anything', () => {
+    const before = (): number => bench.member.copyOf(0)!.beforeMineMs;
+    expect(before()).toBe(Number.NEGATIVE_INFINITY);
+    bench = successorBench();
+    bench.heartbeatFrom('a');
+    bench.clock.advance(30);
+    bench.change((draft) => draft.promoteSuccessor(0, 1));
+    expect(before()).toBe(bench.clock.monotonicMs() - 30 + 1_050);
+    bench.clock.advance(5_000);
+    bench.change((draft) => draft.startFresh(0, 'b', 0, 1));
+    expect(before()).toBe(bench.clock.monotonicMs());
+  });
+
   it('does not serve until the entries of an older copy are gone', () => {
     bench.confirm();
     (bench.member.owning(0)!.entries as MemoryEntries).ready = false;
