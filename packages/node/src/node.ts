@@ -6,7 +6,7 @@ import type { FoundingOptions } from './cluster/founding-view.js';
 import { LAN_TIMERS } from './cluster/timers.js';
 import type { ResolvedNodeConfig } from './config.js';
 import { askCluster } from './link/ask-cluster.js';
-import { openViewStore } from './link/open-view-store.js';
+import { type OpenedViewStore, openViewStore } from './link/open-view-store.js';
 import { PeerLinks } from './link/peer-links.js';
 import { peerHandlers } from './link/peer-service.js';
 import { createLog, type Log } from './log.js';
@@ -61,9 +61,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { id, listen, config, clock = systemClock, random = systemRandom } = options;
   const { advertise = listen, zone = '', weight = 1 } = options;
   const log = options.log ?? createLog(id, config.logLevel);
-  const voters = await findVoters(options, advertise, clock, random, log);
-  const viewStore = await openViewStore({ voters, selfId: id, dataDir: options.dataPath, clock, random, log });
   const origins = await openOrigins(config, clock, log);
+  const viewStore = await openRegister(options, advertise, clock, random, log).catch(async (error) => {
+    await origins.close();
+    throw error;
+  });
+  const { voters } = viewStore;
   const membership = new Membership(id, () => links.flush());
   const storage = openStorage(config, clock, random, membership);
   const caches = openCaches(config, storage, origins, clock, random, membership);
@@ -123,6 +126,17 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const cacheNames = [...config.caches.keys()];
   log.info({ event: 'ready', listen, advertise, view: context.view?.version, caches: cacheNames, memoryBytesMax });
   return node;
+}
+
+async function openRegister(
+  options: NodeOptions,
+  advertise: string,
+  clock: Clock,
+  random: Random,
+  log: Log,
+): Promise<OpenedViewStore> {
+  const voters = await findVoters(options, advertise, clock, random, log);
+  return openViewStore({ voters, selfId: options.id, dataDir: options.dataPath, clock, random, log });
 }
 
 /** Those that the command line names, or those of the cluster that is to be joined; else this node alone. */

@@ -148,13 +148,15 @@ class ViewRegister implements OpenedViewStore {
   #startVoter({ state, disk }: OpenedDisk): Voter {
     const { voters, clock, log, dataDir } = this.options;
     const names = voters.map(({ id }) => id);
+    // Alone it waits for nobody.
+    const level = names.length > 1 ? 'info' : 'debug';
     const voter = new Voter({
       ...{ self: this.self, names, state, disk, clock },
       ask: (other) => this.#client.send(other, 'founding'),
-      voting: () => log.info({ event: 'voting', voters: names, file: dataDir !== undefined }),
+      voting: () => log[level]({ event: 'voting', voters: names, file: dataDir !== undefined }),
       refused: (error) => this.#refuse(error),
     });
-    if (state.founding.phase !== 'voting') log.info({ event: 'founding', voters: names, disk: state.diskId });
+    if (state.founding.phase !== 'voting') log[level]({ event: 'founding', voters: names, disk: state.diskId });
     voter.start();
     this.#reminder = clock.after(FOUNDING_MS_USUAL, () => {
       const { obstacle } = voter;
