@@ -16,6 +16,7 @@ import {
 } from '@larder/loader';
 import { CACHE_COUNT_MAX, CACHE_NAME_LENGTH_MAX, LarderError, VALUE_BYTES_MAX_CEILING } from '@larder/proto';
 import { z } from 'zod';
+import { type ClusterTimers, TIMER_PRESETS, type TimerPreset } from './cluster/timers.js';
 import { readConfigFile } from './config/config-file.js';
 import type { Environment } from './config/environment.js';
 import { configError, problemText, schemaProblems } from './config/problems.js';
@@ -43,6 +44,8 @@ export interface ClusterOptions {
   readonly copies?: number | undefined;
   /** Below it writes of a partition are refused, BUSY. Default 1: a cluster that has lost a node goes on taking writes. */
   readonly minCopies?: number | undefined;
+  /** How soon a silent node is given up: `lan` after 1 s, `wan` after 4 s. Default lan. */
+  readonly timers?: TimerPreset | undefined;
 }
 
 export interface NodeLimits {
@@ -85,7 +88,11 @@ const configSchema: z.ZodType<NodeConfig> = blockSetting({
   databases: named('databases by name', postgresDatabaseSchema).optional(),
   logLevel: choiceSetting(LOG_LEVELS).optional(),
   drainTimeout: durationSetting(0, 3_600_000).optional(),
-  cluster: blockSetting({ copies: countSetting(1, 2).optional(), minCopies: countSetting(1, 2).optional() }).optional(),
+  cluster: blockSetting({
+    copies: countSetting(1, 2).optional(),
+    minCopies: countSetting(1, 2).optional(),
+    timers: choiceSetting(['lan', 'wan']).optional(),
+  }).optional(),
   caches: named('caches by name', cachePolicySchema),
 });
 
@@ -101,6 +108,7 @@ export interface ResolvedNodeConfig {
   readonly drainTimeoutMs: number;
   readonly copies: 1 | 2;
   readonly copiesMin: 1 | 2;
+  readonly timers: ClusterTimers;
   /** In the order of the file. */
   readonly caches: ReadonlyMap<string, ResolvedCachePolicy>;
 }
@@ -142,6 +150,7 @@ export function resolveNodeConfig(raw: unknown, file: string): ResolvedNodeConfi
     drainTimeoutMs: durationMs(config.drainTimeout ?? '10s') as number,
     copies: copies as 1 | 2,
     copiesMin: copiesMin as 1 | 2,
+    timers: TIMER_PRESETS[config.cluster?.timers ?? 'lan'],
     caches,
   };
 }

@@ -3,7 +3,6 @@ import { Loader } from '@larder/loader';
 import { peerService, type ViewNode } from '@larder/proto';
 import { Caches } from './caches.js';
 import type { FoundingOptions } from './cluster/founding-view.js';
-import { LAN_TIMERS } from './cluster/timers.js';
 import type { ResolvedNodeConfig } from './config.js';
 import { askCluster } from './link/ask-cluster.js';
 import { type OpenedViewStore, openViewStore } from './link/open-view-store.js';
@@ -136,7 +135,8 @@ async function openRegister(
   log: Log,
 ): Promise<OpenedViewStore> {
   const voters = await findVoters(options, advertise, clock, random, log);
-  return openViewStore({ voters, selfId: options.id, dataDir: options.dataPath, clock, random, log });
+  const callMs = options.config.timers.storeCallMs;
+  return openViewStore({ voters, selfId: options.id, dataDir: options.dataPath, clock, random, log, callMs });
 }
 
 /** Those that the command line names, or those of the cluster that is to be joined; else this node alone. */
@@ -159,9 +159,13 @@ async function findVoters(
 const EPOCH_ZERO_MS = Date.UTC(2026, 0, 1);
 const EPOCH_MS = 60_000;
 
-function foundingOptions({ copies, copiesMin }: ResolvedNodeConfig, voters: number, clock: Clock): FoundingOptions {
+function foundingOptions(
+  { copies, copiesMin, timers }: ResolvedNodeConfig,
+  voters: number,
+  clock: Clock,
+): FoundingOptions {
   const baseEpoch = Math.max(1, Math.floor((clock.wallMs() - EPOCH_ZERO_MS) / EPOCH_MS));
-  return { config: { copies, copiesMin, timers: LAN_TIMERS }, voters, baseEpoch };
+  return { config: { copies, copiesMin, timers }, voters, baseEpoch };
 }
 
 function openStorage(config: ResolvedNodeConfig, clock: Clock, random: Random, membership: Membership): Storage {

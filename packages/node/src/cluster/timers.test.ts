@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { checkTimers, LAN_TIMERS } from './timers.js';
+import { checkTimers, LAN_TIMERS, TIMER_PRESETS } from './timers.js';
 
-it('accepts its own preset', () => {
-  expect(() => checkTimers(LAN_TIMERS)).not.toThrow();
+it.each(Object.entries(TIMER_PRESETS))('accepts its own preset %s', (_name, timers) => {
+  expect(() => checkTimers(timers)).not.toThrow();
 });
 
 it.each([

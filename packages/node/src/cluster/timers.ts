@@ -45,6 +45,24 @@ export const LAN_TIMERS: ClusterTimers = {
   viewPollMs: 1_000,
 };
 
+/** Several rooms or busy machines: four times as patient, and as slow to take over. */
+export const WAN_TIMERS: ClusterTimers = {
+  heartbeatMs: 800,
+  dropMs: 2_800,
+  leaseMs: 4_000,
+  graceMs: graceOf(4_000),
+  suspectMs: graceOf(4_000),
+  viewLeaseMs: 30_000,
+  viewGraceMs: viewGraceOf(30_000),
+  lostAfterMs: 20_000,
+  storeCallMs: 1_500,
+  viewPollMs: 2_000,
+};
+
+/** By the names that a configuration gives them. */
+export const TIMER_PRESETS = { lan: LAN_TIMERS, wan: WAN_TIMERS } as const;
+export type TimerPreset = keyof typeof TIMER_PRESETS;
+
 /** What a compare-and-set usually takes at most: between dropping a successor and the end of a lease there must be one. */
 const STORE_CALL_USUAL_MS = 100;
 const TIMER_MS_MAX = 2 ** 31;
