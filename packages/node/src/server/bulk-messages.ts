@@ -9,6 +9,8 @@ export interface BulkRequest {
   readonly valueBytes: number;
   readonly chunk: Buffer;
   readonly cancel: boolean;
+  readonly clientId: number;
+  readonly settledBelow: number;
 }
 
 export interface BulkOperation {
@@ -16,6 +18,10 @@ export interface BulkOperation {
   readonly key: Buffer;
   readonly ttlMs?: number;
   readonly timeoutMs: number;
+  readonly request: number;
+  readonly retry: boolean;
+  readonly lost: number;
+  readonly ack: number;
 }
 
 export interface BulkResponse {

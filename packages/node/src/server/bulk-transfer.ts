@@ -1,5 +1,6 @@
 import type { CopiedEntry, EntryRef, Reply } from '@larder/loader';
 import { BULK_CHUNK_BYTES, LarderError, OperationKind, TTL_NONE, toLarderError } from '@larder/proto';
+import { admitWrite, type NumberedWrite } from '../partitions/admit-write.js';
 import { CommittedReply } from '../partitions/committed-reply.js';
 import type { OwnedPartitions } from '../partitions/owned-partitions.js';
 import type { AdmittedOperation } from './admission.js';
@@ -42,6 +43,7 @@ export class BulkTransfer implements Reply {
     readonly timeoutMs: number,
     readonly target: BulkTarget,
     readonly partitions: OwnedPartitions,
+    readonly write: NumberedWrite & { readonly ownerOnly: boolean },
     /** When the client last said something. */
     public heardAtMs: number,
   ) {
@@ -151,20 +153,18 @@ export class BulkTransfer implements Reply {
     this.phase = 'storing';
     // The partition may have gone elsewhere while the chunks came.
     this.partitions.beginTurn();
-    const refusal = this.partitions.serves(key.partition)
-      ? this.partitions.writeRefusal(key.partition)
-      : this.partitions.refusal(key.partition);
-    if (refusal !== undefined) {
-      this.failed(refusal);
+    if (!this.partitions.serves(key.partition)) {
+      this.failed(this.partitions.refusal(key.partition));
       return;
     }
-    cache.memory.request = undefined;
-    cache.loader.set(key, value, 0, value.length, ttlMs, this.#committed(), this.timeoutMs);
+    const reply = this.#committed();
+    if (!admitWrite(this.partitions, cache, key.partition, this.write, true, reply)) return;
+    cache.loader.set(key, value, 0, value.length, ttlMs, reply, this.timeoutMs);
   }
 
-  #committed(): Reply {
+  #committed(): CommittedReply {
     const { cache, key } = this.operation;
-    return new CommittedReply(this.partitions).to(this, cache.memory, key.partition, this.isWrite, false);
+    return new CommittedReply(this.partitions).to(this, cache.memory, key.partition, this.isWrite, this.write.ownerOnly);
   }
 
   #answerValue(bytes: number, copy: (target: Buffer) => void): void {

@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { Clock, Timer } from '@larder/base';
-import { LarderError, OperationKind, toLarderError } from '@larder/proto';
+import { Acknowledgement, LarderError, OperationKind, toLarderError } from '@larder/proto';
 import { admit, DEFAULT_TIMEOUT_MS } from './admission.js';
 import { type BulkOperation, type BulkRequest, type BulkResponse, failureReply } from './bulk-messages.js';
 import { type BulkTarget, BulkTransfer } from './bulk-transfer.js';
@@ -169,6 +169,14 @@ class BulkStream implements BulkTarget {
       timeoutMs,
       this,
       partitions,
+      {
+        clientId: request.clientId,
+        request: operation.request,
+        settledBelow: request.settledBelow,
+        isRetry: operation.retry,
+        lost: operation.lost,
+        ownerOnly: operation.ack === Acknowledgement.owner,
+      },
       clock.monotonicMs(),
     );
     if (isWrite) transfer.announce(valueBytes);

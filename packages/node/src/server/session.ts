@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { assert, BoundedQueue } from '@larder/base';
-import { isHidden, type Reply, type RequestId, RequestResult } from '@larder/loader';
+import { isHidden, type Reply } from '@larder/loader';
 import {
   Acknowledgement,
   CACHE_COUNT_MAX,
@@ -18,6 +18,7 @@ import {
   toLarderError,
 } from '@larder/proto';
 import type { NodeCache } from '../caches.js';
+import { admitWrite } from '../partitions/admit-write.js';
 import { CommittedReply } from '../partitions/committed-reply.js';
 import { checkKey, checkTtl, checkValue } from './operation-checks.js';
 import type { ServerContext } from './server-context.js';
@@ -59,6 +60,7 @@ export class Session implements ReplyTarget {
   readonly #caches: NodeCache[] = [];
   readonly #reply = new SessionReply(this);
   readonly #committed: CommittedReply;
+  readonly #write = { clientId: 0, request: 0, settledBelow: 0, isRetry: false, lost: 0 };
   readonly #key: KeySlice = { bytes: Buffer.alloc(0), start: 0, end: 0, partition: 0 };
   #frameOpen = false;
   /** This frame's `open` and `hello` have been read before their turn. */
@@ -314,36 +316,16 @@ export class Session implements ReplyTarget {
     this.#dispatch(cache, reader, committed);
   }
 
-  /** False: it was answered, because it cannot be taken now or has been applied before. */
   #admitWrite(cache: NodeCache, reader: SessionRequestReader, reply: CommittedReply): boolean {
-    const { partitions } = this.context;
-    const { partition } = this.#key;
-    cache.memory.request = undefined;
     if (reader.settledBelow > this.#settledBelow) this.#settledBelow = reader.settledBelow;
-    if (this.#clientId !== 0 && reader.requestNumber !== 0) {
-      const request: RequestId = {
-        client: this.#clientId,
-        number: reader.requestNumber,
-        settledBelow: this.#settledBelow,
-      };
-      const before = partitions.applied(partition, request, reader.isRetry, reader.lost);
-      if (before instanceof LarderError) {
-        reply.failed(before);
-        return false;
-      }
-      if (before?.result === RequestResult.begun) {
-        if (!cache.loader.join(request, reply)) reply.failed(partitions.begunError());
-        return false;
-      }
-      if (before !== undefined) {
-        reply.again(before, reader.kind === OperationKind.set);
-        return false;
-      }
-      cache.memory.request = request;
-    }
-    const refusal = partitions.writeRefusal(partition);
-    if (refusal !== undefined) reply.failed(refusal);
-    return refusal === undefined;
+    const write = this.#write;
+    write.clientId = this.#clientId;
+    write.request = reader.requestNumber;
+    write.settledBelow = this.#settledBelow;
+    write.isRetry = reader.isRetry;
+    write.lost = reader.lost;
+    const isSet = reader.kind === OperationKind.set;
+    return admitWrite(this.context.partitions, cache, this.#key.partition, write, isSet, reply);
   }
 
   #dispatch(cache: NodeCache, reader: SessionRequestReader, reply: Reply): void {
