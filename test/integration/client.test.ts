@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { bytes, type Cache, connect, type Larder, LarderError, text } from '@larder/client';
-import { type Cluster, freePorts, type NodeProcess, startCluster, watchForLeaks } from '@larder/test-kit';
+import { type Cluster, freePorts, type NodeProcess, startCluster, untilSettled, watchForLeaks } from '@larder/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const KIBIBYTE = 1024;
@@ -20,6 +20,8 @@ interface City {
   readonly population: number;
 }
 
+/** For tests that wait until a node has got all its copies back, on a busy machine. */
+const WITH_A_SYNC_MS = 180_000;
 /** Longer than any restart takes. */
 const PATIENT = { timeout: '1m' } as const;
 const BERLIN: City = { name: 'Berlin', population: 3_426_354 };
@@ -35,7 +37,7 @@ beforeAll(async () => {
   cluster = await startCluster({
     config: { memory: '256MiB', caches: { cities: {}, blobs: {}, short: { ttl: '50ms' } } },
   });
-  larder = await connect({ endpoints: cluster.endpoints, timeout: '5s' });
+  larder = await connect({ endpoints: cluster.endpoints, timeout: '30s' });
   cities = larder.cache<City>('cities');
   blobs = larder.cache('blobs', { codec: bytes() });
 });
@@ -174,55 +176,49 @@ describe('a value', () => {
 });
 
 describe('a node', () => {
-  test('that is killed: calls of its keys wait for its return, other keys are served', async () => {
+  test('that is killed: its keys are soon served by another one that has them all, those of others all the while', async () => {
     const node = cluster.node('n2');
     const [key, other] = [await keyOf(node, 'killed'), await keyOf(cluster.node('n1'), 'alive')];
-    const events: string[] = [];
-    const stops = [
-      larder.on('degraded', ({ node: id }) => events.push(`degraded ${id}`)),
-      larder.on('recovered', ({ node: id }) => events.push(`recovered ${id}`)),
-    ];
+    await blobs.set(key, Buffer.from('before'), PATIENT);
     const degraded = new Promise((resolve) => larder.on('degraded', resolve));
     node.kill('SIGKILL');
-    await degraded;
+    expect(await degraded).toMatchObject({ node: 'n2', error: { code: 'UNAVAILABLE' } });
     const impatient = await rejection(blobs.set(key, Buffer.from('x'), { timeout: 50 }));
     expect(impatient).toMatchObject({ code: 'UNAVAILABLE', node: 'n2', retryable: true, outcome: 'not-applied' });
-    const calls = Promise.all([
-      blobs.get(key, PATIENT),
-      blobs.set(key, Buffer.from('y'), PATIENT),
-      blobs.get(key, PATIENT),
-    ]);
+    const calls = [blobs.get(key, PATIENT), blobs.set(key, Buffer.from('after'), PATIENT), blobs.get(key, PATIENT)];
     await blobs.set(other, Buffer.from('served'));
     expect(String(await blobs.get(other))).toBe('served');
+    const [before, , after] = await Promise.all(calls);
+    expect([String(before), String(after)]).toEqual(['before', 'after']);
+    expect((await blobs.entry(key, PATIENT))?.owner).not.toBe('n2');
     await node.restart();
-    // It came back without its memory.
-    const [before, , after] = await calls;
-    expect([before, String(after)]).toEqual([undefined, 'y']);
-    await blobs.set(key, Buffer.from('again'));
-    expect(String(await blobs.get(key))).toBe('again');
-    expect(events).toEqual(['degraded n2', 'recovered n2']);
-    for (const stop of stops) stop();
+    expect(String(await blobs.get(key, PATIENT))).toBe('after');
   });
 
-  test('that is killed under load and started again: no call fails', async () => {
-    const node = cluster.node('n3');
-    let stop = false;
-    let done = 0;
-    const callers = Array.from({ length: 64 }, async (_, caller) => {
-      for (let turn = 0; !stop; turn++, done++) {
-        const key = `load-${caller}-${turn % 50}`;
-        await blobs.set(key, pattern(50), PATIENT);
-        await blobs.get(key, PATIENT);
-      }
-    });
-    await until(async () => done > 1_000);
-    node.kill('SIGKILL');
-    await node.restart();
-    const before = done;
-    await until(async () => done > before + 1_000);
-    stop = true;
-    await Promise.all(callers);
-  });
+  test(
+    'that is killed under load and started again: no call fails',
+    async () => {
+      await untilSettled(cluster.endpoints);
+      const node = cluster.node('n3');
+      let stop = false;
+      let done = 0;
+      const callers = Array.from({ length: 64 }, async (_, caller) => {
+        for (let turn = 0; !stop; turn++, done++) {
+          const key = `load-${caller}-${turn % 50}`;
+          await blobs.set(key, pattern(50), PATIENT);
+          await blobs.get(key, PATIENT);
+        }
+      });
+      await until(async () => done > 1_000);
+      node.kill('SIGKILL');
+      await node.restart();
+      const before = done;
+      await until(async () => done > before + 1_000);
+      stop = true;
+      await Promise.all(callers);
+    },
+    WITH_A_SYNC_MS,
+  );
 
   test('that is stopped and started again, as in an upgrade: no read fails', async () => {
     const node = cluster.node('n1');
@@ -312,19 +308,26 @@ describe('a script', () => {
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'UNAVAILABLE gone\n', stderr: '' });
   });
 
-  test('ends by itself also when a node hangs', async () => {
-    const node = cluster.node('n2');
-    const key = await keyOf(node, 'script');
-    node.kill('SIGSTOP');
-    try {
-      const { code, stdout } = await run(`
+  test(
+    'ends by itself also when a node hangs',
+    async () => {
+      const node = cluster.node('n2');
+      await untilSettled(cluster.endpoints);
+      const key = await keyOf(node, 'script');
+      try {
+        // It stops the node itself, at a moment after which nobody can have taken its place yet.
+        const { code, stdout } = await run(`
         const larder = await connect({ endpoints: '${cluster.endpoints[0]}' });
-        const call = larder.cache('blobs').get('${key}', { timeout: 100 }).catch((error) => console.log(error.code));
-        await call;
+        const cache = larder.cache('blobs');
+        await cache.has('${key}');
+        process.kill(${node.pid}, 'SIGSTOP');
+        await cache.get('${key}', { timeout: 100 }).catch((error) => console.log(error.code));
         larder.destroy();`);
-      expect({ code, stdout }).toEqual({ code: 0, stdout: 'TIMEOUT\n' });
-    } finally {
-      node.kill('SIGCONT');
-    }
-  });
+        expect({ code, stdout }).toEqual({ code: 0, stdout: 'TIMEOUT\n' });
+      } finally {
+        node.kill('SIGCONT');
+      }
+    },
+    WITH_A_SYNC_MS,
+  );
 });

@@ -30,8 +30,8 @@ import { WaitingCalls } from './waiting-calls.js';
  * not been applied. What cannot be sent waits: for the node's first word, for a slot, for room in the outbox.
  *
  * A stream that breaks hands back what was under way (`callLost`), in the order in which it was sent. While the node is away
- * calls wait for it until their deadline; those that are made after AWAIT_RETURN_MS fail at once: a node that stays away
- * costs its callers no time.
+ * calls wait for it until their deadline. But those that are made when it has been away for longer than they would wait, and
+ * for AWAIT_RETURN_MS, fail at once: a node that stays away costs its callers no time.
  *
  * A node that does not answer while the view gives its partitions to others breaks no stream. What is under way there is
  * handed back as well (`callLeft`), unless the answer comes within WITHDRAWAL_MS.
@@ -47,6 +47,7 @@ const SLICE_REPLIES_MAX = 128;
 const WAITING_CALLS_MAX = 1_000_000;
 /** How late a timeout may be noticed. */
 const SWEEP_PERIOD_MS = 20;
+/** Four times what failover takes. */
 const AWAIT_RETURN_MS = 5_000;
 
 export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
@@ -228,7 +229,7 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     } else if (this.#isReady && this.#waiting.length === 0 && isLarge(call)) {
       this.#pendingBytes.forget(call);
       this.sendBulk(call);
-    } else if (this.#link.lastError !== undefined && !this.#mayAwaitReturn(isNew)) {
+    } else if (this.#link.lastError !== undefined && !this.#mayAwaitReturn(call, isNew)) {
       this.#refuse(call, this.#unreachable(call));
     } else if (!this.#waiting.push(call)) {
       const message = `more than ${WAITING_CALLS_MAX} calls are waiting for node ${this.node}`;
@@ -274,9 +275,10 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
     else call.reject(this.#unreachable(call));
   }
 
-  #mayAwaitReturn(isNew: boolean): boolean {
+  #mayAwaitReturn(call: Call, isNew: boolean): boolean {
     const { lastError, lostAtMs } = this.#link;
-    return lastError?.retryable === true && (!isNew || this.#nowMs - lostAtMs < AWAIT_RETURN_MS);
+    const awayMsMax = Math.max(AWAIT_RETURN_MS, call.timeoutMs || this.options.timeoutMs);
+    return lastError?.retryable === true && (!isNew || this.#nowMs - lostAtMs < awayMsMax);
   }
 
   #unreachable(call: Call): LarderError {
