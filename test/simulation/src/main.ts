@@ -3,7 +3,7 @@ import { ALL_RULES } from '@larder/node/internal';
 import type { Batch, BatchResult } from './batch.js';
 import { MUTATION_SEEDS_MAX, runMutations } from './mutations.js';
 import { randomOptions, type SimulationOptions } from './options.js';
-import { runScale, SCALE_SIZES } from './scale.js';
+import { runScale } from './scale.js';
 import { shrink } from './shrink.js';
 import { simulate } from './simulation.js';
 import { runOnWorkers } from './worker-pool.js';
@@ -22,7 +22,7 @@ const { values, positionals } = readArguments();
 const workers = wholeNumber('workers', values.workers, 1, 64);
 if (values.scale) {
   const sizes = positionals.map((text) => wholeNumber('scale', text, 3, 500));
-  for (const nodes of sizes.length > 0 ? sizes : SCALE_SIZES) console.log(JSON.stringify(runScale(nodes)));
+  runScale(sizes, (row) => console.log(JSON.stringify(row)));
 } else if (values.mutations) {
   const unknown = positionals.find((name) => !Object.hasOwn(ALL_RULES, name));
   if (unknown !== undefined) refuse(`there is no rule '${unknown}'; there are: ${Object.keys(ALL_RULES).join(', ')}`);

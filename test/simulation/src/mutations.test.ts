@@ -3,7 +3,8 @@ import { expect, it } from 'vitest';
 import { runBatch } from './batch.js';
 
 /**
- * The rules whose absence shows within a few seeds. All others take minutes: npm run simulate -- --mutations.
+ * The rules whose absence shows within a few seeds. Others have tests of their own, or take minutes:
+ * npm run simulate -- --mutations.
  */
 const QUICK: readonly (keyof ProtocolRules)[] = [
   'dedupe',
@@ -11,8 +12,7 @@ const QUICK: readonly (keyof ProtocolRules)[] = [
   'incarnations',
   'commitAfterAcks',
   'wallClockBound',
-  'committedReads',
-  'repliesWait',
+  'seqOrder',
   'caughtUpLearner',
   'syncAttempts',
   'freezeForHandOff',

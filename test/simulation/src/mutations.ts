@@ -19,6 +19,7 @@ export const DIRECTED: ReadonlyMap<keyof ProtocolRules, string> = new Map([
   ['noLearnerWhileOwed', 'packages/node/src/cluster/rules/rules.test.ts'],
   ['inheritedWait', 'packages/node/src/cluster/rules/rules.test.ts'],
   ['seqOrder', 'packages/node/src/replication/replica.test.ts'],
+  ['committedReads', 'test/simulation/src/scenarios.test.ts'],
   ['missesWait', 'test/simulation/src/scenarios.test.ts'],
   ['repliesWait', 'test/simulation/src/scenarios.test.ts'],
   ['forgetFirst', 'test/simulation/src/scenarios.test.ts'],

@@ -59,7 +59,8 @@ export class ScaleCluster {
     const random = seededRandom(this.random.uint32());
     const self = { id, address: `${id}.cluster.example:7420`, zone: '', pool: '', weight: 1 };
     const member = new Member(
-      { self, clock: process, random, store, plan: (view) => this.#plan(view) },
+      // Without R10, as if there were entries.
+      { self, clock: process, random, store, plan: (view) => this.#plan(view), placesEmpty: false },
       {
         send: (to, envelope) => this.#send(process, to, envelope),
         createEntries: () => {
