@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { ClusterInProcess } from './testing/cluster-in-process.js';
+import { TestOrigin } from './testing/test-origin.js';
 
 let cluster: ClusterInProcess;
 afterEach(() => cluster.close());
@@ -84,4 +85,101 @@ test('what the owner evicts or lets expire goes on the successor as well', async
   expect(cluster.stored(cluster.otherThan(owner), 'a')).toBe('one');
   await cluster.until(() => cluster.stored(cluster.otherThan(owner), 'a') === undefined);
   expect(cluster.stored(owner, 'a')).toBeUndefined();
+});
+
+describe('a write that comes again', () => {
+  test('is applied once, and told the same, while the first try waits and afterwards', async () => {
+    await pair();
+    const owner = cluster.ownerOf('a')!;
+    const first = cluster.setNumbered(owner, 'a', 'one', 1, false);
+    const second = cluster.setNumbered(owner, 'a', 'one', 1, true);
+    await cluster.pass(10);
+    expect([first.told, second.told]).toEqual(['written on 2', 'written on 2']);
+    cluster.set(owner, 'a', 'two');
+    await cluster.pass(10);
+    expect(cluster.setNumbered(owner, 'a', 'one', 1, true).told).toBe('written on 2');
+    expect(cluster.get(owner, 'a').told).toBe('value two');
+  });
+
+  test('is known to whoever takes over', async () => {
+    await pair();
+    const owner = cluster.ownerOf('a')!;
+    cluster.setNumbered(owner, 'a', 'one', 1, false);
+    await cluster.pass(10);
+    cluster.crash(owner.id);
+    await cluster.until(() => cluster.ownerOf('a') !== undefined);
+    const heir = cluster.ownerOf('a')!;
+    cluster.set(heir, 'a', 'two');
+    expect(cluster.setNumbered(heir, 'a', 'one', 1, true).told).toBe('written on 1');
+    expect(cluster.get(heir, 'a').told).toBe('value two');
+  });
+});
+
+describe('in front of an origin', () => {
+  const ORIGIN = { postgresTable: { table: 'things', key: 'id' } };
+
+  test('write-behind: what its owner had not flushed, the next owner flushes', async () => {
+    const origin = new TestOrigin();
+    await pair(
+      { write: 'behind', origin: ORIGIN, writeBehind: { maxDelay: '10m', flushSize: 2, maxAge: '1h' } },
+      origin,
+    );
+    const owner = cluster.ownerOf('a')!;
+    cluster.set(owner, 'a', 'one');
+    await cluster.pass(10);
+    cluster.crash(owner.id);
+    await cluster.until(() => cluster.ownerOf('a') !== undefined);
+    const heir = cluster.ownerOf('a')!;
+    expect(cluster.get(heir, 'a').told).toBe('value one');
+    await cluster.until(() => heir.loader.statistics().pendingWrites === 1);
+    const drained = heir.loader.drain(1_000);
+    await cluster.pass(50);
+    expect(await drained).toBe(0);
+    expect(origin.rows.get('a')).toBe('one');
+  });
+
+  test('write-behind: what is flushed is clean on the successor too', async () => {
+    const origin = new TestOrigin();
+    await pair({ write: 'behind', origin: ORIGIN, writeBehind: { maxDelay: 20 } }, origin);
+    const owner = cluster.ownerOf('a')!;
+    cluster.set(owner, 'a', 'one');
+    await cluster.until(() => origin.rows.has('a'));
+    await cluster.pass(20);
+    cluster.crash(owner.id);
+    await cluster.until(() => cluster.ownerOf('a') !== undefined);
+    await cluster.pass(100);
+    expect(origin.writes).toBe(1);
+  });
+
+  test('write-through: an owner that dies while the database works leaves no older value behind', async () => {
+    const origin = new TestOrigin();
+    await pair({ read: 'through', write: 'through', origin: ORIGIN }, origin);
+    const owner = cluster.ownerOf('a')!;
+    cluster.set(owner, 'a', 'one');
+    await cluster.until(() => cluster.stored(cluster.otherThan(owner), 'a') === 'one');
+    origin.hold();
+    cluster.set(owner, 'a', 'two');
+    await cluster.until(() => origin.held === 1);
+    expect(cluster.stored(owner, 'a')).toBe('one');
+    expect(cluster.stored(cluster.otherThan(owner), 'a')).toBeUndefined();
+    cluster.crash(owner.id);
+    origin.release();
+    await cluster.until(() => cluster.ownerOf('a') !== undefined);
+    const reply = cluster.get(cluster.ownerOf('a')!, 'a');
+    await cluster.until(() => reply.told !== undefined);
+    expect(reply.told).toBe('value two');
+  });
+
+  test('write-through: what the database refused is on both nodes as before', async () => {
+    const origin = new TestOrigin();
+    await pair({ read: 'through', write: 'through', origin: ORIGIN }, origin);
+    const owner = cluster.ownerOf('a')!;
+    cluster.set(owner, 'a', 'one');
+    await cluster.until(() => cluster.stored(cluster.otherThan(owner), 'a') === 'one');
+    const refused = cluster.set(owner, 'a', 'poison');
+    await cluster.until(() => refused.told !== undefined);
+    expect(refused.told).toBe('ORIGIN not-applied');
+    await cluster.pass(20);
+    for (const node of [owner, cluster.otherThan(owner)]) expect(cluster.stored(node, 'a')).toBe('one');
+  });
 });

@@ -5,6 +5,7 @@ import { Caches } from '../caches.js';
 import { LAN_TIMERS } from '../cluster/timers.js';
 import { MemoryViewStore } from '../cluster/view-store/memory-view-store.js';
 import { Membership } from '../membership.js';
+import { admitWrite } from '../partitions/admit-write.js';
 import { CommittedReply } from '../partitions/committed-reply.js';
 import { PartitionMemory } from '../partitions/partition-memory.js';
 import { createStorage } from '../storage/create-storage.js';
@@ -87,6 +88,18 @@ export class ClusterInProcess {
     return this.#answered(node, text, true, ownerOnly, (key, reply) =>
       node.loader.set(key, bytes, 0, bytes.length, TTL_DEFAULT, reply, 1_000),
     );
+  }
+
+  /** The first or another try of write number `request` of one client. */
+  setNumbered(node: TestNode, text: string, value: string, request: number, isRetry: boolean): RecordedReply {
+    const bytes = Buffer.from(value);
+    const { loader, memory } = node;
+    const write = { clientId: 7, request, settledBelow: 0, isRetry, lost: 0 };
+    return this.#answered(node, text, true, false, (key, reply) => {
+      const cache = { id: 0, name: 'things', loader, memory };
+      if (!admitWrite(node.membership.partitions, cache, key.partition, write, true, reply)) return;
+      loader.set(key, bytes, 0, bytes.length, TTL_DEFAULT, reply, 1_000);
+    });
   }
 
   get(node: TestNode, text: string): RecordedReply {
