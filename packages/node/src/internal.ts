@@ -1,6 +1,7 @@
 /** What the simulator and tests of the whole look at. Outside of semantic versioning. */
 export type { ClusterStatus, MemberStatus, PartitionSummary } from './cluster/cluster-status.js';
-export { Member, type MemberHost, type MemberOptions } from './cluster/member.js';
+export { Member } from './cluster/member.js';
+export type { MemberHost, MemberOptions } from './cluster/member-options.js';
 export { type PlannedPlace, planPlacements } from './cluster/placement-planner.js';
 export { ALL_RULES, type ProtocolRules } from './cluster/protocol-rules.js';
 export { ServingTable } from './cluster/serving-table.js';

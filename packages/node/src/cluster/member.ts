@@ -1,4 +1,4 @@
-import { assert, type Clock, type Random, type Timer } from '@larder/base';
+import { assert, type Random, type Timer } from '@larder/base';
 import { type LarderError, PARTITION_COUNT, toLarderError } from '@larder/proto';
 import type { CopyEntries } from '../replication/copy-entries.js';
 import type { Envelope, PeerMessage } from '../replication/messages.js';
@@ -6,10 +6,11 @@ import type { PendingBudget } from '../replication/pending-window.js';
 import type { FollowerPlace, Replicator } from '../replication/replicator.js';
 import { type ClusterStatus, clusterStatus } from './cluster-status.js';
 import { ElapsedTime, type Mark } from './elapsed-time.js';
-import { type FoundingOptions, foundingView } from './founding-view.js';
+import { foundingView } from './founding-view.js';
 import type { HeldCopy } from './held-copy.js';
 import { Holdings, type HoldingsHost } from './holdings.js';
 import { JoinProbe } from './join-probe.js';
+import type { MemberHost, MemberOptions } from './member-options.js';
 import { MessageReader } from './message-reader.js';
 import { PairLeases, type PeerLease } from './pair-leases.js';
 import { PeerViews } from './peer-views.js';
@@ -25,7 +26,6 @@ import { type ClusterTimers, LAN_TIMERS } from './timers.js';
 import type { ViewDocument, ViewMember } from './view-document.js';
 import { ViewDraft } from './view-draft.js';
 import { ViewKeeper, type ViewKeeperHost } from './view-keeper.js';
-import type { ViewStore } from './view-store/view-store.js';
 
 /**
  * One node's part in the cluster, from its start to its end: a state machine that is given messages, time and the
@@ -40,49 +40,6 @@ import type { ViewStore } from './view-store/view-store.js';
  * The shell calls `flush()` at the end of each turn in which it handed in messages or writes; what the member does by
  * itself, on its timers and on answers of the store, it sends by itself.
  */
-
-export interface MemberOptions {
-  readonly self: Omit<ViewMember, 'incarnation' | 'draining'>;
-  /** For a node that may found the cluster when the store is empty. */
-  readonly founding?: FoundingOptions | undefined;
-  /** Default 1,024; only simulations use fewer. */
-  readonly partitionCount?: number;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly store: ViewStore;
-  /** Bytes per second of snapshots that this node sends. Default 64 MiB. */
-  readonly syncBytesPerSecond?: number;
-  /** Entries that one chunk of a snapshot is scanned for. Default 256. */
-  readonly chunkEntries?: number;
-  readonly plan?: (view: ViewDocument) => PlannedPlace[];
-  /** R10: what was never used is placed at once. Default true; false for tests of the other rules. */
-  readonly placesEmpty?: boolean;
-  /** For the mutation test only. */
-  readonly rules?: ProtocolRules;
-}
-
-/** What a member needs from outside. */
-export interface MemberHost {
-  /** Into the ordered stream to that node, as far as there is one. May drop it. */
-  send(node: string, envelope: Envelope): void;
-  /** Room for the entries of a new copy. */
-  createEntries(partition: number, copy: number): CopyEntries;
-  /**
-   * The installed view has made this node the partition's owner, or has taken that from it. True is told when the
-   * partition can take records, though maybe not be served yet; false before its entries go or become a successor's.
-   */
-  ownerChanged(partition: number, owns: boolean): void;
-  /**
-   * Whether this node may take entries of the partition away, by eviction or at the end of their lives: as owner, unless
-   * the partition stands still to be handed over. Until it has been said, it may not.
-   */
-  evictableChanged(partition: number, evictable: boolean): void;
-  viewInstalled(view: ViewDocument): void;
-  /** The cluster goes on without this node: end it, and start it anew if it should take part. */
-  expelled(): void;
-  /** A message or document was refused. Log it once per reason. */
-  refused(node: string, error: LarderError): void;
-}
 
 /** A tick that comes later than this found its process standing still, and judges nobody. */
 const LATE_MS = 250;
