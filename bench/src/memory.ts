@@ -46,7 +46,7 @@ export async function run(argv: string[]): Promise<object> {
     const redis = await measured('redis-server', () => startRedis(NOT_PINNED), loadIntoRedis);
     const memcached = await measured('memcached', () => startMemcached(NOT_PINNED, MEMORY_MIB), loadIntoMemcached);
     for (const policy of options.policies) {
-      const start = () => startLarderNode(NOT_PINNED, configOf(policy));
+      const start = () => startLarderNode(NOT_PINNED, undefined, configOf(policy));
       rows.push(
         rowOf(name, policy, await measured(`larder-node with ${policy}`, start, loadIntoLarder), redis, memcached),
       );

@@ -20,7 +20,7 @@ import { KEY_COUNT, VALUE_BYTES } from './key-space.js';
  * round.
  */
 type ByClient<T> = Record<ClientName, T | null>;
-type Row = { concurrency: number } & ByClient<Measurement> & { ratioToBestRedis: number | null };
+type Row = { concurrency: number; replicated?: object } & ByClient<Measurement> & { ratioToBestRedis: number | null };
 
 /** Enough for every one of 4,096 callers to have come round a few times. */
 const WARM_UP_MS = 150;
@@ -32,7 +32,9 @@ export async function compareClients(operation: Operation, argv: string[]): Prom
     concurrency: integers({ otherwise: [1, 64, 512, 4_096], min: 1, max: 16_384 }),
     seconds: decimal({ otherwise: 0.5, min: 0.05, max: 600 }),
     repeat: integer({ otherwise: 3, min: 1, max: 100 }),
-    only: names(CLIENT_NAMES),
+    only: names(
+      operation === 'set' ? CLIENT_NAMES : CLIENT_NAMES.filter((name) => CLIENTS[name].server !== 'larder-pair'),
+    ),
     besideLarge: flag(false),
     pin: flag(pinnable),
     profile: text('a folder for CPU profiles of the client processes and of the Larder node'),
@@ -110,7 +112,7 @@ async function measureRows(
   }
   return [...rounds].map(([concurrency, cell]) => {
     const medians = cell.medians();
-    return { concurrency, ...medians, ratioToBestRedis: ratioToBestRedis(medians) };
+    return { concurrency, ...medians, ratioToBestRedis: ratioToBestRedis(medians), ...replicationOf(medians) };
   });
 }
 
@@ -150,6 +152,8 @@ class Rounds<M extends Measurement> {
     };
     return {
       larder: median('larder'),
+      larderReplicated: median('larderReplicated'),
+      larderOwnerOnly: median('larderOwnerOnly'),
       ioredis: median('ioredis'),
       ioredisAuto: median('ioredisAuto'),
       nodeRedis: median('nodeRedis'),
@@ -161,6 +165,15 @@ class Rounds<M extends Measurement> {
 function ratioToBestRedis(row: ByClient<Measurement>): number | null {
   const best = Math.max(...REDIS_CLIENT_NAMES.map((name) => row[name]?.ops ?? 0));
   return row.larder === null || best === 0 ? null : Math.round((row.larder.ops / best) * 100) / 100;
+}
+
+/** What a second copy costs, and what is left beside Redis without one. */
+function replicationOf({ larderReplicated, larderOwnerOnly, ...row }: ByClient<Measurement>): object {
+  if (larderReplicated === null) return {};
+  const best = Math.max(...REDIS_CLIENT_NAMES.map((name) => row[name]?.ops ?? 0));
+  const share = (ops: number | undefined): number | null =>
+    ops ? Math.round((larderReplicated.ops / ops) * 100) / 100 : null;
+  return { replicated: { toOwnerOnly: share(larderOwnerOnly?.ops), toBestRedis: share(best) } };
 }
 
 function report(cell: string, name: ClientName, { ops, p50Ms, p99Ms, clientCpuUs, serverCpuUs }: Measurement): void {

@@ -13,14 +13,20 @@ const CONFIG = `caches:
     eviction: lru
 `;
 
-/** One node that owns everything, with one cache in front of nothing. */
-export async function startLarderNode({ core, nodeFlags }: StartOptions, config = CONFIG): Promise<Server> {
+/** One node with one cache in front of nothing: it owns everything, or joins another one. */
+export async function startLarderNode(
+  { core, nodeFlags }: StartOptions,
+  place: { readonly id: string; readonly join: string } | undefined = undefined,
+  config = CONFIG,
+): Promise<Server> {
   const endpoint = await freeEndpoint();
   const address = `${endpoint.host}:${endpoint.port}`;
   const folder = mkdtempSync(join(tmpdir(), 'larder-bench-'));
   const configPath = join(folder, 'larder.yaml');
   writeFileSync(configPath, config);
-  const flags = ['--config', configPath, '--id', 'n1', '--listen', address, '--voters', `n1=${address}`];
+  const id = place?.id ?? 'n1';
+  const cluster = place === undefined ? ['--voters', `n1=${address}`] : ['--join', place.join];
+  const flags = ['--config', configPath, '--id', id, '--listen', address, ...cluster];
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   try {
     const server = await startServer({

@@ -1,11 +1,13 @@
 import type { ServerName } from '../rivals/clients.js';
 import { startLarderNode } from './larder-node.js';
+import { startLarderPair } from './larder-pair.js';
 import { startMemcached } from './memcached.js';
 import { startRedis } from './redis.js';
 import type { Server, StartOptions } from './server.js';
 
 const STARTERS: Readonly<Record<ServerName, (options: StartOptions) => Promise<Server | undefined>>> = {
-  'larder-node': startLarderNode,
+  'larder-node': (options) => startLarderNode(options),
+  'larder-pair': startLarderPair,
   'redis-server': startRedis,
   memcached: startMemcached,
 };

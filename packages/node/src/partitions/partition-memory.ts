@@ -53,8 +53,8 @@ export class PartitionMemory extends StoredEntries {
     if (stored === PutResult.stored) {
       this.putEpoch = epoch;
       this.putSeq = seq;
-      if (replicator.isAlone && request === undefined) {
-        replicator.advance();
+      if (replicator.isAlone) {
+        replicator.advance(request, result);
       } else {
         const hidden = (flags & (EntryFlag.tombstone | EntryFlag.negative)) !== 0;
         const copy = hidden ? undefined : valueCopy(value, start, end);
@@ -71,7 +71,7 @@ export class PartitionMemory extends StoredEntries {
     const replicator = this.partitions.owner(key.partition);
     if (replicator === undefined) return false;
     const existed = this.storage.remove(this.cache, key);
-    if (replicator.isAlone && request === undefined) replicator.advance();
+    if (replicator.isAlone) replicator.advance(request, result);
     else if (existed || result !== RequestResult.notFound)
       this.#submit(replicator, key, undefined, 0, 0, request, result);
     else if (request !== undefined) replicator.remember(request, result);

@@ -103,10 +103,12 @@ export class Replicator implements FollowedPartition {
     return this.followers.length === 0 && this.window.length === 0 && this.host.copiesMin === 1;
   }
 
-  /** While alone, instead of a submit: the entries were changed under `nextSeq`, and nobody will ask for the request. */
-  advance(): void {
+  /** While alone, instead of a submit: the entries were changed under `nextSeq`. */
+  advance(request?: RequestId, result = 0): void {
     assert(this.isAlone, 'a change without a record while others follow');
-    this.committedSeq = this.window.skip();
+    const seq = this.window.skip();
+    this.committedSeq = seq;
+    if (request !== undefined) this.requests.log(request, this.epoch, seq, result, this.host.nowMs());
   }
 
   /** The seq of the next record. */

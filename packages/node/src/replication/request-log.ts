@@ -60,6 +60,10 @@ export class RequestLog {
     this.#keep({ client, number, settledBelow, epoch, seq, result, untilMs: nowMs + REQUEST_KEPT_MS });
   }
 
+  log({ client, number, settledBelow }: RequestId, epoch: number, seq: number, result: number, nowMs: number): void {
+    this.#keep({ client, number, settledBelow, epoch, seq, result, untilMs: nowMs + REQUEST_KEPT_MS });
+  }
+
   put(request: LoggedRequest, nowMs: number): void {
     this.#keep({ ...request, untilMs: nowMs + REQUEST_KEPT_MS });
   }
