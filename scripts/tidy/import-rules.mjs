@@ -10,12 +10,17 @@ const LAYERS = {
   'packages/loader/': ['@larder/base', '@larder/proto'],
   'packages/client/': ['@larder/base', '@larder/proto'],
   'packages/node/': ['@larder/base', '@larder/proto', '@larder/loader'],
-  'test/kit/': ['@larder/base'],
+  'test/kit/': ['@larder/base', '@larder/proto'],
 };
 
 /** Where in those folders, and nowhere else, a third-party package may be imported. Tests may import what they need. */
 const CONFINED = {
-  '@grpc/grpc-js': ['packages/node/src/server/', 'packages/node/src/link/', 'packages/client/src/connection/'],
+  '@grpc/grpc-js': [
+    'packages/node/src/server/',
+    'packages/node/src/link/',
+    'packages/client/src/connection/',
+    'test/kit/',
+  ],
   '@grpc/proto-loader': ['proto/src/service.ts'],
   pg: ['packages/loader/src/origins/postgres/', 'test/kit/'],
   hashring: ['proto/src/ring.ts'],

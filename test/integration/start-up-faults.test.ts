@@ -57,7 +57,8 @@ test('--help and --version answer and end well', async () => {
   const help = await larderNode('--help');
   expect(help.code).toBe(0);
   expect(help.stdout).not.toContain('\u001b');
-  for (const flag of ['--config', '--id', '--listen', '--voters', '--join', '--data']) expect(help.stdout).toContain(flag);
+  for (const flag of ['--config', '--id', '--listen', '--voters', '--join', '--data'])
+    expect(help.stdout).toContain(flag);
   expect(await larderNode('--version')).toMatchObject({ code: 0, stdout: '0.1.0\n', stderr: '' });
 });
 

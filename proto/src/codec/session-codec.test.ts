@@ -32,11 +32,17 @@ interface RawOperation {
   value: Buffer;
   ttlMs?: number;
   timeoutMs: number;
+  request: number;
+  retry: boolean;
+  lost: number;
+  ack: number;
 }
 interface RawRequest {
   operations: RawOperation[];
   open: { handle: number; name: string }[];
-  hello: { protocol: number; clientName: string; defaultTimeoutMs: number } | null;
+  hello: { protocol: number; clientName: string; defaultTimeoutMs: number; clientId: number } | null;
+  settledBelow: number;
+  viewVersion: number;
 }
 interface RawResponse {
   replies: Record<string, unknown>[];

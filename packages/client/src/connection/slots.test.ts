@@ -1,4 +1,4 @@
-import { OperationKind } from '@larder/proto';
+import { Acknowledgement, OperationKind } from '@larder/proto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Call } from './call.js';
@@ -15,6 +15,7 @@ function call(key = 'key'): Call {
     -1,
     0,
     answer,
+    Acknowledgement.replicated,
     () => {},
     () => {},
   );

@@ -164,7 +164,13 @@ export class BulkTransfer implements Reply {
 
   #committed(): CommittedReply {
     const { cache, key } = this.operation;
-    return new CommittedReply(this.partitions).to(this, cache.memory, key.partition, this.isWrite, this.write.ownerOnly);
+    return new CommittedReply(this.partitions).to(
+      this,
+      cache.memory,
+      key.partition,
+      this.isWrite,
+      this.write.ownerOnly,
+    );
   }
 
   #answerValue(bytes: number, copy: (target: Buffer) => void): void {
