@@ -63,7 +63,8 @@ export class OwnedPartitions {
     const replicator = this.#owners[partition]!;
     const copiesMin = this.member()!.copiesMin;
     if (replicator.copies < copiesMin) {
-      return this.#busy(`partition ${partition} has one copy only, and the cluster takes no writes below two`);
+      const message = `partition ${partition} has one copy only, and the cluster takes no writes below two`;
+      return this.#busy(message, { viewVersion: this.member()!.view!.version });
     }
     return replicator.hasRoom
       ? undefined
@@ -121,7 +122,8 @@ export class OwnedPartitions {
     return new LarderError('UNAVAILABLE', message, { outcome: 'unknown', node: this.selfId, details: { final: true } });
   }
 
-  #busy(message: string): LarderError {
-    return new LarderError('BUSY', message, { outcome: 'not-applied', node: this.selfId });
+  /** With a view version it is not that there is too much to do: the partition waits for another view. */
+  #busy(message: string, details?: { readonly viewVersion: number }): LarderError {
+    return new LarderError('BUSY', message, { outcome: 'not-applied', node: this.selfId, details });
   }
 }
