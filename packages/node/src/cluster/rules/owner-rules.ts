@@ -15,6 +15,8 @@ const SMALL_ENTRIES_MAX = 256;
 const HAND_OVERS_MAX = 64;
 /** After a hand-over that did not come about. */
 const HAND_OVER_RETRY_MS = 1_000;
+/** The same if statements of the origin are that slow: standing still again and again would cost more than it brings. */
+const HELD_RETRY_MS = 10_000;
 
 export function applyOwnerRules(context: RuleContext): void {
   const syncs = new Syncs(context);
@@ -93,7 +95,8 @@ function handOver(context: RuleContext, copy: HeldCopy): boolean {
     draft.swap(copy.partition);
   } else if (nowMs - (copy.frozenMs ?? nowMs) > timers.dropMs && !context.isOpen(copy.partition)) {
     copy.thaw();
-    copy.handOverAfterMs = nowMs + HAND_OVER_RETRY_MS;
+    const isHeld = window.length === 0 && !context.draining;
+    copy.handOverAfterMs = nowMs + (isHeld ? HELD_RETRY_MS : HAND_OVER_RETRY_MS);
     return false;
   }
   return true;

@@ -129,6 +129,17 @@ describe('rules of an owner', () => {
     });
   });
 
+  it('R4: tries again later where statements are slow, but not when the node leaves', () => {
+    const plan = [{ owner: 'b', successor: 'c' }];
+    for (const draining of [false, true]) {
+      const context = contextOf(withB, { phase: 'owner', busy: true }, { plan, draining });
+      context.copies.get(0)!.freeze(NOW_MS - 701);
+      applyOwnerRules(context);
+      expect(context.copies.get(0)!.frozenMs).toBeUndefined();
+      expect(context.copies.get(0)!.handOverAfterMs).toBe(NOW_MS + (draining ? 1_000 : 10_000));
+    }
+  });
+
   it('R4: gives a hand-over up that takes too long, unless it may have happened already', () => {
     const plan = [{ owner: 'b', successor: 'c' }];
     for (const open of [false, true]) {
