@@ -215,6 +215,8 @@ export class Dispatcher implements ConnectionEvents {
     const { viewVersion } = error.details ?? {};
     const isViewOld = typeof viewVersion === 'number' && viewVersion > this.viewVersion;
     if (error.code === 'NOT_OWNER' || isViewOld) this.#refresh.start({ first: error.node });
+    // A node that is cut off from its cluster is BUSY for as long as it is, and will not hear who has taken over.
+    else if (viewVersion !== undefined && error.node !== undefined) this.#refresh.start({ except: error.node });
   }
 
   /** A write in doubt is not tried for longer than nodes remember it. */

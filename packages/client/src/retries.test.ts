@@ -219,6 +219,23 @@ test('a node that cannot serve a partition at the moment is asked again without 
   expect(await write).toMatchObject({ copies: 2 });
 });
 
+test('a node that is cut off from its cluster is left for the one that has taken over, which another node knows', async () => {
+  const { one, other, cache } = await pair({ clock: stoppedClock() });
+  one.script = (operations) => {
+    for (const operation of operations) {
+      const details = { viewVersion: 1 };
+      const error = new LarderError('BUSY', 'its successor has not confirmed its lease', {
+        outcome: 'not-applied',
+        details,
+      });
+      operation.session.failed(operation, error);
+    }
+  };
+  other.view = viewOwnedBy(other, [one, other], 2);
+  await cache.set('a', 'x');
+  expect(other.store.entries.size).toBe(1);
+});
+
 describe('a write in doubt', () => {
   /** A client with a write of which the node has got the first try, and whose connection has broken. */
   async function inDoubt(options: { readonly timeout?: number } = {}) {

@@ -1,11 +1,10 @@
 import type { Faults } from './scenario.js';
 
-const MORE = ['n4', 'n5'];
-
-/** Two nodes join, one after the other, and leave again. */
+/** Nodes join, one after the other, and leave again. */
 export async function scale(faults: Faults): Promise<void> {
   const { cluster } = faults.world;
-  for (const id of MORE) {
+  const more = Array.from({ length: faults.pace.joining }, (_, index) => `n${index + 4}`);
+  for (const id of more) {
     await faults.cause(
       faults.anyNode(),
       () => cluster.join(id),
@@ -13,7 +12,7 @@ export async function scale(faults: Faults): Promise<void> {
       () => {},
     );
   }
-  for (const id of [...MORE].reverse()) {
+  for (const id of [...more].reverse()) {
     await faults.cause(
       id,
       () => faults.world.drain(id),

@@ -2,16 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChaosWorld } from '../chaos-world.js';
 import { monotonicMs } from '../load/monotonic.js';
 
-/** How long the faults of a run last. */
+/** How long the faults of a run last, and how large they are. */
 export interface Pace {
   readonly freezeMs: number;
   readonly cutMs: number;
   readonly slowMs: number;
+  /** How many nodes join and leave again. */
+  readonly joining: number;
 }
 
-/** The issue of a run that takes minutes, and of the short form that the tests run. */
-export const FULL_PACE: Pace = { freezeMs: 10_000, cutMs: 10_000, slowMs: 10_000 };
-export const SHORT_PACE: Pace = { freezeMs: 2_500, cutMs: 2_500, slowMs: 2_500 };
+/** Of a run that takes minutes, and of the short form that the tests run. */
+export const FULL_PACE: Pace = { freezeMs: 10_000, cutMs: 10_000, slowMs: 10_000, joining: 2 };
+export const SHORT_PACE: Pace = { freezeMs: 2_500, cutMs: 2_500, slowMs: 1_500, joining: 1 };
 
 /** One fault, or one round of faults that belong together, until the cluster is whole again. */
 export type Scenario = (faults: Faults) => Promise<void>;
