@@ -1,23 +1,24 @@
 import { assert, type Clock, type Random } from '@larder/base';
 import { type EntryRef, PutResult } from '@larder/loader';
-import { KEY_BYTES_MAX, type KeySlice, LarderError, PARTITION_COUNT } from '@larder/proto';
+import { KEY_BYTES_MAX, type KeySlice } from '@larder/proto';
 import { Arena } from './arena.js';
 import { fixedWords } from './block.js';
 import { chargeOf } from './cache-space.js';
 import { Chunks, chunkCount, wordsOfChunks } from './chunks.js';
 import { Evacuation } from './evacuation.js';
 import { createPolicy } from './eviction/create-policy.js';
-import { encodeExpiry, expiryClass, passedExpiry, remainingMs } from './expiry.js';
 import { ExpirySweep } from './expiry-sweep.js';
 import { KeyHash } from './key-hash.js';
+import { Lives } from './lives.js';
 import { PartitionChanges } from './partition-changes.js';
 import { PartitionIndex } from './partition-index.js';
 import { PartitionStates } from './partition-states.js';
 import { PolicyPages } from './policy-pages.js';
-import { EPOCH_MAX, FLAGS_MAX, Records, SEQ_MAX } from './record.js';
+import { Records } from './record.js';
 import { type OnRemoval, Residents } from './residents.js';
 import { Room } from './room.js';
 import { type CacheStorageStatistics, RemovalCause, type Storage, type StorageOptions } from './storage.js';
+import { checkFlags, checkPartition, checkVersion, keyTooLong } from './storage-arguments.js';
 
 /**
  * Puts the parts together. A key is hashed (key-hash.ts), its partition's index (partition-index.ts) gives the slot,
@@ -37,16 +38,15 @@ export class StorageEngine implements Storage {
   readonly residents: Residents;
   readonly states: PartitionStates;
   readonly changes: PartitionChanges;
+  readonly #lives: Lives;
   readonly #room: Room;
   readonly #sweep: ExpirySweep;
   readonly #key: KeyHash;
-  readonly #clock: Clock;
   readonly #valueBytesMax: number;
 
   constructor(options: StorageOptions, clock: Clock, random: Random, onRemoval: OnRemoval) {
     this.memoryBytesMax = options.memoryBytesMax;
     this.#valueBytesMax = options.valueBytesMax;
-    this.#clock = clock;
     this.#key = new KeyHash(random.uint32(), random.uint32());
     this.arena = new Arena(options.memoryBytesMax);
     this.records = new Records(this.arena);
@@ -67,6 +67,7 @@ export class StorageEngine implements Storage {
       this.#key.sibling(),
       onRemoval,
     );
+    this.#lives = new Lives(this.records, this.index, this.residents, this.states, clock);
     this.evacuation = new Evacuation(this.arena, this.residents);
     this.changes = new PartitionChanges(this.index, this.residents, this.states, clock, (partition, slot) =>
       this.#align(partition, slot),
@@ -80,7 +81,7 @@ export class StorageEngine implements Storage {
       this.changes,
     );
     this.#sweep = new ExpirySweep(this.index, this.states, clock, (partition, slot) =>
-      this.#leaveIfExpired(partition, slot),
+      this.#lives.leaveIfExpired(partition, slot),
     );
     for (const { cache, memoryBytesMax, eviction } of options.caches) {
       const policy = createPolicy(eviction, {
@@ -88,7 +89,7 @@ export class StorageEngine implements Storage {
         pages,
         memoryBytesMax,
         chargeOf: (ref) => chargeOf(this.residents.entryWords(ref)),
-        endMs: (ref) => this.#endMs(ref),
+        endMs: (ref) => this.#lives.endMs(ref),
         integer: (below) => random.integer(below),
       });
       this.residents.addCache(cache, memoryBytesMax, policy);
@@ -105,7 +106,7 @@ export class StorageEngine implements Storage {
     const slot = this.#findSlot(cache, key);
     if (slot === 0) return 0;
     const ref = this.index.ref(slot);
-    return this.#isLive(ref, key.partition) ? ref : 0;
+    return this.#lives.isLive(ref, key.partition) ? ref : 0;
   }
 
   cacheOf(ref: EntryRef): number {
@@ -142,8 +143,7 @@ export class StorageEngine implements Storage {
   }
 
   remainingMs(ref: EntryRef): number {
-    const expiry = this.records.expiry(ref);
-    return expiry === 0 ? -1 : Math.max(1, remainingMs(expiry, this.#nowMs()));
+    return this.#lives.remainingMs(ref);
   }
 
   put(
@@ -176,7 +176,7 @@ export class StorageEngine implements Storage {
       if (ref === 0) return this.#refuse(key.partition, PutResult.full);
     }
     this.records.setVersion(ref, epoch, seq);
-    this.#setExpiry(ref, key.partition, ttlMs);
+    this.#lives.set(ref, key.partition, this.#key.hash, ttlMs);
     this.residents.space(cache).policy.settle();
     return PutResult.stored;
   }
@@ -191,14 +191,14 @@ export class StorageEngine implements Storage {
   expire(cache: number, key: KeySlice, ttlMs: number): boolean {
     const ref = this.#liveOrLeave(cache, key);
     if (ref === 0) return false;
-    this.#setExpiry(ref, key.partition, ttlMs);
+    this.#lives.set(ref, key.partition, this.#key.hash, ttlMs);
     return true;
   }
 
   setFlags(ref: EntryRef, flags: number): void {
     checkFlags(flags);
     this.residents.setFlags(ref, flags);
-    if (this.records.expiry(ref) !== 0 && !this.residents.isDirty(ref)) this.#renewExpiryClass(ref);
+    if (!this.residents.isDirty(ref)) this.#lives.cleaned(ref);
   }
 
   setVersion(ref: EntryRef, epoch: number, seq: number): void {
@@ -216,7 +216,7 @@ export class StorageEngine implements Storage {
       tag = this.index.tag(slot);
       count++;
       const ref = this.index.ref(slot);
-      if (this.#isLive(ref, partition)) visit(ref);
+      if (this.#lives.isLive(ref, partition)) visit(ref);
     }
     return 0;
   }
@@ -254,25 +254,11 @@ export class StorageEngine implements Storage {
     return this.arena.liveWords * 4 + this.#room.fixedBytes;
   }
 
-  #nowMs(): number {
-    return Math.floor(this.#clock.monotonicMs());
-  }
-
   #findSlot(cache: number, key: KeySlice): number {
-    if (key.end - key.start > KEY_BYTES_MAX) return this.#refuseKey(key);
+    if (key.end - key.start > KEY_BYTES_MAX) throw keyTooLong(key);
     this.#key.load(cache, key.bytes, key.start, key.end);
     if (this.states.isDropping(key.partition)) return 0;
     return this.index.find(cache, key.partition, this.#key);
-  }
-
-  #refuseKey(key: KeySlice): never {
-    throw new LarderError('TOO_LARGE', `the key has ${key.end - key.start} bytes; allowed are ${KEY_BYTES_MAX}`);
-  }
-
-  #isLive(ref: EntryRef, partition: number): boolean {
-    const expiry = this.records.expiry(ref);
-    if (expiry === 0 || remainingMs(expiry, this.#nowMs()) > 0) return true;
-    return this.residents.isDirty(ref) || !this.states.isOwned(partition);
   }
 
   /** The live entry of the key; one that has expired leaves at once. */
@@ -280,30 +266,14 @@ export class StorageEngine implements Storage {
     const slot = this.#findSlot(cache, key);
     if (slot === 0) return 0;
     const ref = this.index.ref(slot);
-    if (this.#isLive(ref, key.partition)) return ref;
+    if (this.#lives.isLive(ref, key.partition)) return ref;
     this.residents.leave(ref, slot, key.partition, this.#key.hash, RemovalCause.expired);
     return 0;
   }
 
-  #leaveIfExpired(partition: number, slot: number): boolean {
-    const ref = this.index.ref(slot);
-    if (this.#isLive(ref, partition)) {
-      this.#noteEnd(ref);
-      return false;
-    }
-    this.residents.leave(ref, slot, partition, this.residents.hashOf(ref), RemovalCause.expired);
-    return true;
-  }
-
-  #noteEnd(ref: EntryRef): void {
-    const expiry = this.records.expiry(ref);
-    const nowMs = this.#nowMs();
-    if (expiry !== 0 && remainingMs(expiry, nowMs) <= 0) this.records.setExpiry(ref, passedExpiry(expiry, nowMs));
-  }
-
   /** Brings an entry in line with whose partition it is in. True: it had expired, and has left. */
   #align(partition: number, slot: number): boolean {
-    if (this.#leaveIfExpired(partition, slot)) return true;
+    if (this.#lives.leaveIfExpired(partition, slot)) return true;
     this.residents.align(this.index.ref(slot), partition);
     return false;
   }
@@ -379,44 +349,4 @@ export class StorageEngine implements Storage {
     this.residents.keepReplaced(partition, this.#key.hash);
     return result;
   }
-
-  #setExpiry(ref: EntryRef, partition: number, ttlMs: number): void {
-    const before = this.records.expiry(ref);
-    if (ttlMs === 0 && before === 0) return;
-    const nowMs = this.#nowMs();
-    const expiry = encodeExpiry(nowMs, ttlMs);
-    this.records.setExpiry(ref, expiry);
-    const slot = this.index.slotOf(ref, partition, this.#key.hash);
-    this.index.setExpiryClass(slot, partition, expiryClass(expiry, nowMs));
-    if (!this.residents.isAside(ref)) this.residents.space(this.records.cache(ref)).policy.endChanged(ref);
-  }
-
-  #endMs(ref: EntryRef): number {
-    const expiry = this.records.expiry(ref);
-    const nowMs = this.#nowMs();
-    return expiry === 0 ? Number.POSITIVE_INFINITY : nowMs + remainingMs(expiry, nowMs);
-  }
-
-  /** For an entry that was dirty beyond its end: the sweep has passed it and would take long to come back to it. */
-  #renewExpiryClass(ref: EntryRef): void {
-    const nowMs = this.#nowMs();
-    if (remainingMs(this.records.expiry(ref), nowMs) > 0) return;
-    const slot = this.residents.slotOf(ref);
-    this.index.setExpiryClass(slot, this.residents.partition, expiryClass(encodeExpiry(nowMs, 1), nowMs));
-  }
-}
-
-function checkVersion(epoch: number, seq: number): void {
-  if (epoch >= 0 && epoch <= EPOCH_MAX && seq >= 0 && seq <= SEQ_MAX) return;
-  throw new LarderError('INTERNAL', `version ${epoch}/${seq} is outside of 0/0 to ${EPOCH_MAX}/${SEQ_MAX}`);
-}
-
-function checkPartition(partition: number): void {
-  if (Number.isInteger(partition) && partition >= 0 && partition < PARTITION_COUNT) return;
-  throw new LarderError('INTERNAL', `partition ${partition} is not a whole number from 0 to ${PARTITION_COUNT - 1}`);
-}
-
-function checkFlags(flags: number): void {
-  if (flags >= 0 && flags <= FLAGS_MAX) return;
-  throw new LarderError('INTERNAL', `flags ${flags} are outside of 0 to ${FLAGS_MAX}`);
 }
