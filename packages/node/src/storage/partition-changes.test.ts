@@ -308,15 +308,6 @@ test('a put that is refused keeps what it was to replace, and it can be evicted 
   checkStorage(storage);
 });
 
-test('a version can be replaced', () => {
-  storage = open('lru');
-  put('key');
-  const ref = storage.peek(0, slice('key'));
-  storage.setVersion(ref, 7, 2 ** 40);
-  expect([storage.epoch(ref), storage.seq(ref)]).toEqual([7, 2 ** 40]);
-  expect(() => storage.setVersion(ref, 2 ** 22, 1)).toThrow('outside');
-});
-
 test('a partition that does not exist is an error', () => {
   storage = open('lru');
   expect(() => storage.setOwned(1024, true)).toThrow('partition 1024');

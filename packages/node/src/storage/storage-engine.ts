@@ -201,11 +201,6 @@ export class StorageEngine implements Storage {
     if (!this.residents.isDirty(ref)) this.#lives.cleaned(ref);
   }
 
-  setVersion(ref: EntryRef, epoch: number, seq: number): void {
-    checkVersion(epoch, seq);
-    this.records.setVersion(ref, epoch, seq);
-  }
-
   scanPartition(partition: number, cursor: number, countMax: number, visit: (ref: EntryRef) => void): number {
     assert(countMax >= 1, 'a scan visits at least one entry');
     if (this.states.isDropping(partition)) return 0;

@@ -80,7 +80,6 @@ export interface Storage {
   /** 0: never expires. */
   expire(cache: number, key: KeySlice, ttlMs: number): boolean;
   setFlags(ref: EntryRef, flags: number): void;
-  setVersion(ref: EntryRef, epoch: number, seq: number): void;
 
   /**
    * Visits up to `countMax` entries of a partition, of all caches, from `cursor` (0: the start). Returns the cursor to go
