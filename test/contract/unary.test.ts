@@ -69,6 +69,7 @@ function askAndNotRead(session: ClientHttp2Session, request: object): Promise<nu
 
 test('every node tells the same view', async () => {
   const views = await Promise.all(clients.map((each) => each.call('GetView', {})));
+  for (const { view } of views) expect(view.cluster).toMatch(/^[0-9a-f]{32}$/);
   expect(views[0]?.view.nodes).toEqual(cluster.addresses.map((address, index) => ({ id: `n${index + 1}`, address })));
   expect(views[0]?.view.owners).toHaveLength(1024);
   expect(views[1]).toEqual(views[0]);

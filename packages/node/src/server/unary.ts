@@ -66,9 +66,9 @@ export class Unary {
         callback(toStatus(this.context.partitions.refusal(0)), null);
         return;
       }
-      const { version, nodes, owners, lost = [] } = view;
+      const { version, nodes, owners, lost = [], cluster } = view;
       const isLost = lost.some((count) => count > 0);
-      callback(null, { view: { version, nodes, owners: [...owners], lost: isLost ? [...lost] : [] } });
+      callback(null, { view: { version, nodes, owners: [...owners], lost: isLost ? [...lost] : [], cluster } });
     },
   };
 
