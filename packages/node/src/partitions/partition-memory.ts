@@ -84,6 +84,9 @@ export class PartitionMemory extends StoredEntries {
     if (replicator === undefined) return false;
     if (replicator.isAlone && this.request === undefined) return this.storage.expire(this.cache, key, ttlMs);
     const ref = this.storage.peek(this.cache, key);
+    // The others have forgotten it, and will hear of the life of what the origin is being given.
+    const isUnsure = ref !== 0 && (this.storage.flags(ref) & EntryFlag.unsure) !== 0;
+    if (isUnsure) return this.storage.expire(this.cache, key, ttlMs);
     if (ref !== 0) return this.#putAgain(key, ref, ttlMs) === PutResult.stored;
     const request = this.#takeRequest();
     if (request !== undefined) replicator.remember(request, RequestResult.notFound);
