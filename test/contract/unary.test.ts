@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { errorToFailure, keySlice, LarderError } from '@larder/proto';
+import { startCluster } from '@larder/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GeneratedClient, type Message, methodNamed } from './generated-client.js';
 import { type LocalCluster, startLocalCluster } from './local-cluster.js';
@@ -158,18 +159,21 @@ test('a call is forwarded once: a forwarded one for a key of somebody else is NO
 });
 
 test('an owner that is away: a write through another node is not applied and says so', async () => {
-  await using lonely = await startLocalCluster({ config: CONFIG, nodes: 2 });
-  const through = new GeneratedClient(lonely.addresses[0] as string);
-  await lonely.nodes[1]?.close();
+  // Without other copies nobody takes over.
+  const lonely = await startCluster({ config: { ...CONFIG, cluster: { copies: 1 } }, nodes: 2 });
+  const through = new GeneratedClient(lonely.endpoints[0] as string);
   const { view } = await through.call('GetView', {});
   let number = 0;
   while (view.owners[keySlice(Buffer.from(`key:${number}`)).partition] === 0) number++;
+  lonely.node('n2').kill();
+  await lonely.node('n2').exited;
   const request = { cache: 'people', key: Buffer.from(`key:${number}`), value: Buffer.from('x') };
   const ending = await failure(through.call('Set', request));
   expect(ending).toMatchObject({ status: 'UNAVAILABLE', code: 'UNAVAILABLE', outcome: 'not-applied' });
-  expect(ending.message).toContain(`node n2 at ${lonely.addresses[1]}`);
+  expect(ending.message).toContain(`node n2 at ${lonely.endpoints[1]}`);
   expect(await failure(through.call('Get', request))).toMatchObject({ code: 'UNAVAILABLE', outcome: undefined });
   through.close();
+  await lonely.stop();
 });
 
 test('a node that stops refuses new operations as not applied', async () => {
