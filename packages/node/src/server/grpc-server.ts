@@ -1,6 +1,6 @@
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
-import type { Clock } from '@larder/base';
+import type { Clock, Timer } from '@larder/base';
 import { adminService, cacheService, LarderError, packageDefinition } from '@larder/proto';
 import { HealthImplementation } from 'grpc-health-check';
 import { ExitCode, startFault } from '../exit-code.js';
@@ -21,6 +21,8 @@ const STREAMS_PER_CONNECTION_MAX = 1_024;
 /** A client that vanished without a word is noticed after at most a minute and a half. */
 const KEEPALIVE_TIME_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
+/** A cluster that moves partitions has many views a second, of up to 30 KB for each client. */
+const VIEW_PAUSE_MS = 50;
 /** For connections that were cut to be gone. */
 const CUT_MS = 500;
 const HEALTH_NAMES = ['', 'larder.v1.CacheService', 'larder.v1.AdminService'];
@@ -40,6 +42,8 @@ export class GrpcServer {
   readonly #health: HealthImplementation;
   readonly #sessions = new Set<Session>();
   readonly #endings: (() => void)[] = [];
+  #viewTimer: Timer | undefined;
+  #viewToldMs = Number.NEGATIVE_INFINITY;
   /** Undefined until it listens. */
   #address: string | undefined;
 
@@ -101,8 +105,18 @@ export class GrpcServer {
     this.#setHealth('SERVING');
   }
 
-  /** Every client is told the new view. */
+  /** Every client is told the new view: at once, or with those that follow soon after the one before. */
   viewChanged(): void {
+    if (this.#viewTimer !== undefined) return;
+    const nowMs = this.clock.monotonicMs();
+    const restMs = this.#viewToldMs + VIEW_PAUSE_MS - nowMs;
+    if (restMs > 0) this.#viewTimer = this.clock.after(restMs, () => this.#tellView());
+    else this.#tellView();
+  }
+
+  #tellView(): void {
+    this.#viewTimer = undefined;
+    this.#viewToldMs = this.clock.monotonicMs();
     for (const session of this.#sessions) session.viewChanged();
   }
 
@@ -113,6 +127,7 @@ export class GrpcServer {
 
   /** Ends all streams and connections; those that have not ended after `timeoutMs` are cut. */
   async close(timeoutMs: number): Promise<void> {
+    this.#viewTimer?.cancel();
     for (const session of this.#sessions) session.end();
     this.bulk.close();
     for (const end of this.#endings) end();
