@@ -93,6 +93,17 @@ describe('three nodes', () => {
     expect(ownerOf(cluster, 0)).toBe(name);
   });
 
+  it('two nodes that do not hear each other, for half a minute: what a third one hears is not lost', () => {
+    const cluster = calmCluster();
+    const [one, two] = [...cluster.nodes.keys()] as [string, string];
+    cluster.network.cut(one, two);
+    cluster.network.cut(two, one);
+    cluster.world.runUntil(cluster.world.now + 30_000);
+    expect(cluster.unserved()).toBe('');
+    expect(cluster.world.faults.lost).toBeUndefined();
+    expect(cluster.chosen!.members).toHaveLength(3);
+  });
+
   it('owner without a successor cut off from everything: nobody serves beside it', () => {
     const story = (rules: ProtocolRules): void => {
       const cluster = calmCluster(rules);

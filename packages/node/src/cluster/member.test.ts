@@ -144,7 +144,7 @@ describe('member', () => {
     bench = new Bench({ owner: 'b', successor: 'c', successorCopy: 2 });
     bench.confirm();
     expect(bench.member.obstacle(0)).toBe('pair-lease');
-    bench.receive('c', { kind: 'grant', ...bench.member.time.mark() });
+    bench.receive('c', { kind: 'grant', ...bench.member.time.mark(), unheard: [] });
     expect(bench.member.serves(0)).toBe(true);
     bench.clock.advance(1_000);
     expect(bench.member.obstacle(0)).toBe('pair-lease');
@@ -228,7 +228,7 @@ describe('member', () => {
       expect(bench.proposals).toHaveLength(1);
       bench.proposals[0]!('unknown');
       expect(bench.member.obstacle(0)).toBe(union ? 'pair-lease' : undefined);
-      bench.receive('c', { kind: 'grant', ...bench.member.time.mark() });
+      bench.receive('c', { kind: 'grant', ...bench.member.time.mark(), unheard: [] });
       expect(bench.member.serves(0)).toBe(true);
     }
   });
@@ -390,6 +390,7 @@ describe('member', () => {
         records: [],
         entries: [],
         requests: [],
+        unheard: [],
         cache: number(),
         key: Buffer.from('k'),
         version: { epoch: number(), seq: number() },

@@ -7,6 +7,7 @@ import type { FollowerPlace, Replicator } from '../replication/replicator.js';
 import { type ClusterStatus, clusterStatus } from './cluster-status.js';
 import { ElapsedTime, type Mark } from './elapsed-time.js';
 import { foundingView } from './founding-view.js';
+import { Hearsay } from './hearsay.js';
 import type { HeldCopy } from './held-copy.js';
 import { Holdings, type HoldingsHost } from './holdings.js';
 import { JoinProbe } from './join-probe.js';
@@ -64,6 +65,9 @@ export class Member implements HoldingsHost {
   readonly #reader: MessageReader;
   readonly #flushes = new Set<Replicator>();
   readonly #peers = new PeerViews();
+  readonly hearsay = new Hearsay();
+  /** Members that this node has not heard for `suspectMs`, as of the last heartbeat. */
+  unheard: readonly string[] = [];
   readonly #table: ServingTable;
   #incarnations: ReadonlyMap<string, string> = new Map();
   #plan: readonly PlannedPlace[] = [];
@@ -301,8 +305,28 @@ export class Member implements HoldingsHost {
     this.#heartbeatMs = this.nowMs();
     const { monotonicMs, wallMs } = this.time.mark();
     if (!this.listed) return;
+    this.unheard = this.#silentMembers();
     for (const { id } of this.view!.members)
       if (id !== this.self.id) this.send(id, { kind: 'heartbeat', monotonicMs, wallMs });
+  }
+
+  #silentMembers(): readonly string[] {
+    const { self, timers, leases } = this;
+    const silent = this.view!.members.filter(
+      ({ id, incarnation }) => id !== self.id && leases.silentMs(incarnation) >= timers.suspectMs,
+    );
+    return silent.map(({ id }) => id);
+  }
+
+  #isHeardElsewhere(id: string): boolean {
+    const { self, timers, leases, hearsay } = this;
+    return this.view!.members.some(
+      (member) =>
+        member.id !== self.id &&
+        member.id !== id &&
+        leases.silentMs(member.incarnation) < timers.suspectMs &&
+        hearsay.mayHear(member.id, id),
+    );
   }
 
   #tickReplication(periodMs: number): void {
@@ -351,6 +375,7 @@ export class Member implements HoldingsHost {
       plan: this.#plan,
       nowMs: this.nowMs(),
       draining: this.#draining,
+      isHeardElsewhere: (id) => this.#isHeardElsewhere(id),
       heardVersion: (id) => this.#peers.heardVersion(id),
       placesEmpty: this.options.placesEmpty ?? true,
       silentMs: (id) => this.leases.silentMs(this.incarnationOf(id)),
@@ -391,6 +416,7 @@ export class Member implements HoldingsHost {
   #installed(view: ViewDocument, before: ViewDocument | undefined): void {
     this.#incarnations = new Map(view.members.map(({ id, incarnation }) => [id, incarnation]));
     this.#peers.keep(this.#incarnations);
+    this.hearsay.keep(this.#incarnations);
     this.#plan = (this.options.plan ?? planPlacements)(view);
     // First what is not this node's any more, for those who are told of it; then, by the leases, all.
     this.#table.rebuild();

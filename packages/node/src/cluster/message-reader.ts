@@ -1,6 +1,7 @@
 import { assert, unreachable } from '@larder/base';
 import { LarderError } from '@larder/proto';
 import type { Clean, Envelope, PeerMessage, Replicate, SyncChunk } from '../replication/messages.js';
+import type { Hearsay } from './hearsay.js';
 import type { HeldCopy } from './held-copy.js';
 import type { Holdings } from './holdings.js';
 import type { PairLeases } from './pair-leases.js';
@@ -12,6 +13,8 @@ import type { ViewDocument } from './view-document.js';
  * belong to another cluster: a message counts only as far as the installed view says so.
  */
 export interface ReadingMember {
+  readonly hearsay: Hearsay;
+  readonly unheard: readonly string[];
   readonly view: ViewDocument | undefined;
   readonly self: { readonly id: string };
   readonly leases: PairLeases;
@@ -58,10 +61,12 @@ export class MessageReader {
     switch (message.kind) {
       case 'heartbeat': {
         const { monotonicMs, wallMs } = message;
-        if (member.leases.grant(incarnation)) member.send(node, { kind: 'grant', monotonicMs, wallMs });
+        const { unheard } = member;
+        if (member.leases.grant(incarnation)) member.send(node, { kind: 'grant', monotonicMs, wallMs, unheard });
         return;
       }
       case 'grant':
+        member.hearsay.told(node, message.unheard);
         member.leases.granted(incarnation, message, viewVersion, member.view!.version);
         return;
       case 'replicate':

@@ -18,6 +18,9 @@ export class MessageEncoding {
       case 'grant':
         fields.monotonicMs = message.monotonicMs;
         fields.wallMs = message.wallMs;
+        if (message.kind === 'grant' && message.unheard.length > 0) {
+          fields.document = Buffer.from(message.unheard.join(UNHEARD_SEPARATOR));
+        }
         return;
       case 'replicate':
         this.#place(message);
@@ -61,6 +64,9 @@ export class MessageEncoding {
     this.fields.copy = message.copy;
   }
 }
+
+/** No id of a node has one. */
+export const UNHEARD_SEPARATOR = '\n';
 
 const KINDS: Readonly<Record<PeerMessage['kind'], number>> = {
   heartbeat: PeerMessageKind.heartbeat,

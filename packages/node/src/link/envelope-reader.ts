@@ -12,9 +12,13 @@ import {
   RECORD_SEQ_MAX,
   TTL_MS_MAX,
 } from '@larder/proto';
+import { MEMBERS_MAX } from '../cluster/view-document.js';
 import type { Envelope, PeerMessage } from '../replication/messages.js';
 import type { ReplicatedRecord, RequestId } from '../replication/record.js';
 import type { LoggedRequest } from '../replication/request-log.js';
+import { UNHEARD_SEPARATOR } from './envelope-encoding.js';
+
+const NOBODY: readonly string[] = [];
 
 /**
  * Frames of one link as envelopes. Keys and values are views of the frame, which they keep alive: whoever keeps one for
@@ -82,7 +86,7 @@ export class EnvelopeReader {
       case PeerMessageKind.heartbeat:
         return { kind: 'heartbeat', monotonicMs, wallMs };
       case PeerMessageKind.grant:
-        return { kind: 'grant', monotonicMs, wallMs };
+        return { kind: 'grant', monotonicMs, wallMs, unheard: this.#unheard() };
       case PeerMessageKind.probe:
         return { kind: 'probe' };
       case PeerMessageKind.probed:
@@ -120,6 +124,14 @@ export class EnvelopeReader {
     if (recordCount !== 1) throw fault(`${recordCount} records to be cleaned; allowed is 1`);
     const [{ cache, key, epoch: written, seq }] = this.#records() as [ReplicatedRecord];
     return { kind: 'clean', partition, epoch, copy, cache, key, version: { epoch: written, seq } };
+  }
+
+  #unheard(): readonly string[] {
+    const { bytes, documentStart, documentEnd } = this.#reader;
+    if (documentStart === documentEnd) return NOBODY;
+    const ids = bytes.toString('utf8', documentStart, documentEnd).split(UNHEARD_SEPARATOR);
+    if (ids.length > MEMBERS_MAX) throw fault(`${ids.length} unheard members; allowed are ${MEMBERS_MAX}`);
+    return ids;
   }
 
   /** A copy: whoever takes the view keeps it. */

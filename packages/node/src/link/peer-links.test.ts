@@ -47,7 +47,8 @@ describe('links between nodes', () => {
     const place = { partition: 7, copy: 9 };
     const messages: PeerMessage[] = [
       { kind: 'heartbeat', monotonicMs: 1234.5678, wallMs: 1.7e12 },
-      { kind: 'grant', monotonicMs: 1234.5678, wallMs: 1.7e12 },
+      { kind: 'grant', monotonicMs: 1234.5678, wallMs: 1.7e12, unheard: [] },
+      { kind: 'grant', monotonicMs: 1, wallMs: 2, unheard: ['n3', 'n4'] },
       replicate([record(1), record(2, undefined), { ...record(3, Buffer.alloc(0)), request: undefined }]),
       { kind: 'acknowledge', ...place, attempt: -1, seq: 3 },
       { kind: 'acknowledge', ...place, attempt: 2048, seq: 2 ** 41 },

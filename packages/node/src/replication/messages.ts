@@ -37,6 +37,8 @@ export interface Grant {
   readonly kind: 'grant';
   readonly monotonicMs: number;
   readonly wallMs: number;
+  /** Members that the sender has not heard for `suspectMs`. */
+  readonly unheard: readonly string[];
 }
 
 export interface Replicate {

@@ -27,7 +27,7 @@ function settleDead(draft: ViewDraft, partition: number, id: string, rules: Prot
   }
 }
 
-/** R7: both copies are gone. The nodes that are left take turns, the lowest id first, so that one of them does it. */
+/** R7: both copies are gone: nobody who can be heard hears their nodes. The nodes that are left take turns, the lowest id first, so that one of them does it. */
 export function applyLost(context: RuleContext): void {
   const { draft, timers, rules, self } = context;
   if (context.draining || timers.viewLeaseMs === Number.POSITIVE_INFINITY) return;
@@ -38,6 +38,7 @@ export function applyLost(context: RuleContext): void {
     if (owner === self.id || successor === self.id) continue;
     if (context.silentMs(owner) < patienceMs) continue;
     if (successor !== '' && context.silentMs(successor) < patienceMs) continue;
+    if (context.isHeardElsewhere(owner) || (successor !== '' && context.isHeardElsewhere(successor))) continue;
     const wait: Wait = rules.freshWait ? 3 : 0;
     draft.startFresh(partition, self.id, wait, lostOnceMore(placement, rules));
   }
@@ -50,7 +51,7 @@ export function applyRemovals(context: RuleContext): void {
   const silent = draft.members.filter(({ id }) => id !== self.id && context.silentMs(id) >= patienceMs);
   if (silent.length === 0) return;
   const holders = holdersOf(draft);
-  for (const { id } of silent) if (!holders.has(id)) draft.removeMember(id);
+  for (const { id } of silent) if (!holders.has(id) && !context.isHeardElsewhere(id)) draft.removeMember(id);
 }
 
 /** A node that was asked to leave says so, hands over what it has (R4), and goes when nothing is left. */

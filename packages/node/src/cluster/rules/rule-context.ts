@@ -16,6 +16,8 @@ export interface RuleContext {
   /** This node wants to leave. */
   readonly draining: boolean;
   readonly placesEmpty: boolean;
+  /** Whether another node, that can be heard here, may hear it. */
+  isHeardElsewhere(id: string): boolean;
   /** The view that the node has said to have. */
   heardVersion(id: string): number;
   /** For how long nothing has come from the node; Infinity if it is no member. */

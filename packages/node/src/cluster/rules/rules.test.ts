@@ -59,6 +59,7 @@ function contextOf(
     nowMs: NOW_MS,
     draining: false,
     placesEmpty: false,
+    isHeardElsewhere: () => false,
     heardVersion: () => Number.POSITIVE_INFINITY,
     silentMs: () => 0,
     unansweredMs: () => 0,
@@ -219,6 +220,8 @@ describe('rules of membership', () => {
     const placement = { owner: 'b', ownerCopy: 2, successor: 'c', successorCopy: 3 };
     const silentMs = (id: string): number => (id === 'a' ? 0 : 6_000);
     const gone = contextOf(placement, { phase: 'learner' }, { silentMs });
+    const elsewhere = contextOf(placement, { phase: 'learner' }, { silentMs, isHeardElsewhere: (id) => id === 'b' });
+    expect(after(applyLost, elsewhere).owner).toBe('b');
     expect(after(applyLost, gone)).toMatchObject({ owner: 'a', origin: 'fresh', wait: 3, lost: 1, successor: '' });
     const half = contextOf(placement, { phase: 'learner' }, { silentMs: (id) => (id === 'b' ? 6_000 : 0) });
     expect(after(applyLost, half).owner).toBe('b');
