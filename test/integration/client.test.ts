@@ -177,6 +177,7 @@ describe('a value', () => {
 
 describe('a node', () => {
   test('that is killed: its keys are soon served by another one that has them all, those of others all the while', async () => {
+    await untilSettled(cluster.endpoints);
     const node = cluster.node('n2');
     const [key, other] = [await keyOf(node, 'killed'), await keyOf(cluster.node('n1'), 'alive')];
     await blobs.set(key, Buffer.from('before'), PATIENT);
