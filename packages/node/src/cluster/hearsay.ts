@@ -1,3 +1,7 @@
+import type { PairLeases } from './pair-leases.js';
+import type { ClusterTimers } from './timers.js';
+import type { ViewDocument } from './view-document.js';
+
 /**
  * What other nodes say of whom they hear. A node that cannot be heard here may be heard elsewhere, because only a link
  * is cut: then it is alive, and what it holds is not lost.
@@ -17,8 +21,34 @@ export class Hearsay {
     return this.#unheardBy.get(node)?.has(member) !== true;
   }
 
+  /** Whether another member, that this node hears, may hear that one. */
+  isHeardElsewhere(id: string, { self, view, leases, timers }: Listener): boolean {
+    return view!.members.some(
+      (member) =>
+        member.id !== self.id &&
+        member.id !== id &&
+        leases.silentMs(member.incarnation) < timers.suspectMs &&
+        this.mayHear(member.id, id),
+    );
+  }
+
   /** Only these nodes can still be asked. */
   keep(nodes: ReadonlyMap<string, unknown>): void {
     for (const node of this.#unheardBy.keys()) if (!nodes.has(node)) this.#unheardBy.delete(node);
   }
+}
+
+/** A member as far as it listens to others. */
+export interface Listener {
+  readonly self: { readonly id: string };
+  readonly view: ViewDocument | undefined;
+  readonly leases: PairLeases;
+  readonly timers: ClusterTimers;
+}
+
+/** Members that have been silent for `suspectMs`. */
+export function unheardBy({ self, view, leases, timers }: Listener): readonly string[] {
+  return view!.members
+    .filter(({ id, incarnation }) => id !== self.id && leases.silentMs(incarnation) >= timers.suspectMs)
+    .map(({ id }) => id);
 }

@@ -7,7 +7,7 @@ import type { FollowerPlace, Replicator } from '../replication/replicator.js';
 import { type ClusterStatus, clusterStatus } from './cluster-status.js';
 import { ElapsedTime, type Mark } from './elapsed-time.js';
 import { foundingView } from './founding-view.js';
-import { Hearsay } from './hearsay.js';
+import { Hearsay, unheardBy } from './hearsay.js';
 import type { HeldCopy } from './held-copy.js';
 import { Holdings, type HoldingsHost } from './holdings.js';
 import { JoinProbe } from './join-probe.js';
@@ -305,28 +305,9 @@ export class Member implements HoldingsHost {
     this.#heartbeatMs = this.nowMs();
     const { monotonicMs, wallMs } = this.time.mark();
     if (!this.listed) return;
-    this.unheard = this.#silentMembers();
+    this.unheard = unheardBy(this);
     for (const { id } of this.view!.members)
       if (id !== this.self.id) this.send(id, { kind: 'heartbeat', monotonicMs, wallMs });
-  }
-
-  #silentMembers(): readonly string[] {
-    const { self, timers, leases } = this;
-    const silent = this.view!.members.filter(
-      ({ id, incarnation }) => id !== self.id && leases.silentMs(incarnation) >= timers.suspectMs,
-    );
-    return silent.map(({ id }) => id);
-  }
-
-  #isHeardElsewhere(id: string): boolean {
-    const { self, timers, leases, hearsay } = this;
-    return this.view!.members.some(
-      (member) =>
-        member.id !== self.id &&
-        member.id !== id &&
-        leases.silentMs(member.incarnation) < timers.suspectMs &&
-        hearsay.mayHear(member.id, id),
-    );
   }
 
   #tickReplication(periodMs: number): void {
@@ -375,7 +356,7 @@ export class Member implements HoldingsHost {
       plan: this.#plan,
       nowMs: this.nowMs(),
       draining: this.#draining,
-      isHeardElsewhere: (id) => this.#isHeardElsewhere(id),
+      isHeardElsewhere: (id) => this.hearsay.isHeardElsewhere(id, this),
       heardVersion: (id) => this.#peers.heardVersion(id),
       placesEmpty: this.options.placesEmpty ?? true,
       silentMs: (id) => this.leases.silentMs(this.incarnationOf(id)),
