@@ -47,7 +47,7 @@ test('the demonstration runs against a given database, ends by itself and prints
   await query('CREATE TABLE public.cities AS SELECT 1 AS mine');
   const first = await demonstrate(['--seconds', '2', '--exit', '--json'], database.url);
   expect(first.stderr).toContain('135,233 cities loaded into larder_demo.cities');
-  expect(first.code).toBe(0);
+  expect(first.code, first.stderr.slice(-2_000)).toBe(0);
   const results = JSON.parse(first.stdout) as { caches: Record<string, { ops: number; dbStatements: number }> };
   expect(results).toEqual({
     nodes: 3,
@@ -66,7 +66,7 @@ test('the demonstration runs against a given database, ends by itself and prints
 
   const second = await demonstrate(['--seconds', '1', '--exit', '--json'], database.url);
   expect(second.stderr).toContain('135,233 cities are already in larder_demo.cities');
-  expect(second.code).toBe(0);
+  expect(second.code, second.stderr.slice(-2_000)).toBe(0);
 }, 120_000);
 
 test('a database that cannot be reached is named without its password', async () => {
