@@ -1,5 +1,6 @@
 import { fairShares } from './fair-shares.js';
 import { Load } from './placement-load.js';
+import { type RingPreference, ringPreference } from './ring-preference.js';
 import type { PartitionPlacement, ViewDocument, ViewMember } from './view-document.js';
 
 /**
@@ -13,7 +14,7 @@ import type { PartitionPlacement, ViewDocument, ViewMember } from './view-docume
  *   3. copies go from nodes above their bound, or to nodes below it, one by one
  *   4. owner and successor change places, which costs nothing, until each node owns about its share
  *
- * Which partition goes where is decided by a hash of both, so that what one node had is spread over all others.
+ * Which partition goes where is decided by the hash ring, so that what one node had is spread over all others.
  *
  * The plan only proposes. A view that differs from it is served all the same while partitions move one by one.
  */
@@ -44,7 +45,7 @@ class Plan {
   readonly #ownerLoad: Load;
   readonly #zones: readonly number[];
   readonly #zoneCount: number;
-  readonly #seeds: readonly number[];
+  #preference: RingPreference | undefined;
   /** By pair of nodes: what the one could pass to the other when that was first asked. Partitions that come later wait. */
   readonly #candidates = new Map<number, number[]>();
 
@@ -59,7 +60,6 @@ class Plan {
     const zones = [...new Set(up.map(({ zone }) => zone))];
     this.#zones = up.map(({ zone }) => zones.indexOf(zone));
     this.#zoneCount = zones.length;
-    this.#seeds = up.map(({ id }) => seedOf(id));
     this.#owners = new Int16Array(partitions.length).fill(NOBODY);
     this.#successors = new Int16Array(partitions.length).fill(NOBODY);
     const numbers = new Map(up.map(({ id }, number) => [id, number]));
@@ -166,7 +166,7 @@ class Plan {
     const scores = new Float64Array(this.#owners.length);
     for (let partition = 0; partition < this.#owners.length; partition++) {
       if (!this.#mayPass(partition, from, to)) continue;
-      scores[partition] = hash(partition, this.#seeds[to]!) + (this.#owners[partition] === from ? 2 ** 32 : 0);
+      scores[partition] = this.#distance(partition, to) + (this.#owners[partition] === from ? 1 : 0);
       candidates.push(partition);
     }
     return candidates.sort((a, b) => scores[b]! - scores[a]!);
@@ -212,7 +212,7 @@ class Plan {
     for (let node = 0; node < this.up.length; node++) {
       if (node === owner) continue;
       const apart = owner === NOBODY || this.#apart(owner, node) ? 0 : 1;
-      const score = apart * 2 ** 20 + this.#copyLoad.fullness(node) + hash(partition, this.#seeds[node]!) / 2 ** 64;
+      const score = apart * 2 ** 20 + this.#copyLoad.fullness(node) + this.#distance(partition, node) / 2 ** 32;
       if (score >= bestScore) continue;
       best = node;
       bestScore = score;
@@ -220,23 +220,14 @@ class Plan {
     return best;
   }
 
+  /** How far along the hash ring the node is from the partition: 0 to below 1. Asked only when something has to move. */
+  #distance(partition: number, node: number): number {
+    this.#preference ??= ringPreference(this.up, this.#owners.length);
+    return this.#preference.of(partition, node);
+  }
+
   /** Whether the two may hold the same partition, as far as zones go. */
   #apart(one: number, other: number): boolean {
     return this.#zoneCount === 1 || this.#zones[one] !== this.#zones[other];
   }
-}
-
-/** FNV-1a. */
-function seedOf(id: string): number {
-  let seed = 0x811c9dc5;
-  for (let at = 0; at < id.length; at++) seed = Math.imul(seed ^ id.charCodeAt(at), 0x01000193);
-  return seed >>> 0;
-}
-
-/** 32 bits: the finalizer of MurmurHash3. */
-function hash(partition: number, seed: number): number {
-  let mixed = seed ^ Math.imul(partition + 1, 0x9e3779b1);
-  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
-  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-  return (mixed ^ (mixed >>> 16)) >>> 0;
 }
