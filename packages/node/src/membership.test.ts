@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { Membership } from './membership.js';
 import { ClusterInProcess } from './testing/cluster-in-process.js';
 import { TestOrigin } from './testing/test-origin.js';
 
 let cluster: ClusterInProcess;
-afterEach(() => cluster.close());
+afterEach(() => cluster?.close());
 
 async function pair(...options: ConstructorParameters<typeof ClusterInProcess>): Promise<ClusterInProcess> {
   cluster = new ClusterInProcess(...options);
@@ -182,4 +183,11 @@ describe('in front of an origin', () => {
     await cluster.pass(20);
     for (const node of [owner, cluster.otherThan(owner)]) expect(cluster.stored(node, 'a')).toBe('one');
   });
+});
+
+test('a node that is slow to listen has nothing to maintain, and can leave, before it takes part', async () => {
+  const membership = new Membership('n1', () => {});
+  expect(membership.maintain(1)).toBe(false);
+  await membership.leave();
+  membership.stop();
 });

@@ -72,6 +72,7 @@ export class Membership implements MemberHost {
   /** Hands its partitions over. Resolves when the node is in no view any more, or when there is nobody to take them. */
   async leave(): Promise<void> {
     this.#isLeaving = true;
+    this.#returning?.cancel();
     if (this.#member === undefined || this.#hasLeft || this.#isLastOne()) return;
     this.#member.drain();
     await new Promise<void>((resolve) => this.#waitingToLeave.push(resolve));
@@ -107,7 +108,8 @@ export class Membership implements MemberHost {
 
   /** One bounded step of what there is to do beside calls. Returns whether there is more. */
   maintain(budgetMs: number): boolean {
-    const { storage } = this.#options!;
+    if (this.#options === undefined) return false;
+    const { storage } = this.#options;
     const isBehind = storage.maintain(budgetMs);
     this.removals.submit();
     return this.#adoption!.step() || isBehind;
