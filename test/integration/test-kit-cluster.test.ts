@@ -25,8 +25,9 @@ test('ports that are taken are left to whoever has them', async () => {
   const occupant = createServer().listen(0, '127.0.0.1');
   await once(occupant, 'listening');
   const { port } = occupant.address() as { port: number };
-  const cluster = await startCluster({ config: CONFIG, nodes: 1, preferredPorts: [port] });
-  expect(cluster.endpoints).not.toContain(`127.0.0.1:${port}`);
+  const [first, second] = (await freePorts(2)) as [number, number];
+  const cluster = await startCluster({ config: CONFIG, nodes: 3, preferredPorts: [first, second, port] });
+  for (const taken of [first, second, port]) expect(cluster.endpoints).not.toContain(`127.0.0.1:${taken}`);
   await cluster.stop();
   occupant.close();
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePorts } from '../process/free-ports.js';
+import { areFree, freePorts } from '../process/free-ports.js';
 import { type NodeProcess, startNode } from './start-node.js';
 import { untilSettled } from './until-settled.js';
 
@@ -70,12 +70,16 @@ class RunningCluster implements Cluster {
 
 async function startOnFreePorts(options: ClusterOptions, configPath: string, folder: string): Promise<NodeProcess[]> {
   for (let attempt = 1; ; attempt++) {
-    const preferred = attempt === 1 ? options.preferredPorts : undefined;
-    const ports = preferred ?? (await freePorts(options.nodes ?? 3));
+    // Where some of them are taken the others would speak with the nodes of another cluster.
+    const preferred = attempt === 1 ? (options.preferredPorts ?? []) : [];
+    const isPreferred = preferred.length > 0 && (await areFree(preferred));
+    const ports = isPreferred ? preferred : await freePorts(options.nodes ?? 3);
     const addresses = ports.map((port, index) => [`n${index + 1}`, `127.0.0.1:${port}`] as const);
     const voters = Object.fromEntries(addresses.slice(0, addresses.length < 3 ? 1 : 3));
+    const pids: number[] = [];
     const starts = addresses.map(([id, address]) =>
       startNode({
+        onSpawn: (pid) => pids.push(pid),
         id,
         address,
         ...(id in voters ? { voters, dataPath: join(folder, `${id}-${attempt}`) } : { join: Object.values(voters) }),
@@ -83,6 +87,9 @@ async function startOnFreePorts(options: ClusterOptions, configPath: string, fol
         env: options.env,
       }),
     );
+    // Founders wait for each other: one that cannot start leaves the others waiting for nothing.
+    const giveUp = (): void => pids.forEach(kill);
+    for (const start of starts) start.catch(giveUp);
     const settled = await Promise.allSettled(starts);
     const started = settled.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
     const failure = settled.find((start) => start.status === 'rejected');
@@ -91,8 +98,18 @@ async function startOnFreePorts(options: ClusterOptions, configPath: string, fol
       return started;
     }
     await Promise.all(started.map((node) => node.stop()));
-    const taken = /EADDRINUSE|in use|exit code 76/.test(String(failure.reason));
-    if (!taken || attempt === PORT_ATTEMPTS_MAX) throw failure.reason;
+    const reasons = settled.flatMap((start) => (start.status === 'rejected' ? [start.reason] : []));
+    const own = reasons.find((reason) => !/SIGKILL/.test(String(reason))) ?? failure.reason;
+    const taken = reasons.some((reason) => /EADDRINUSE|in use|exit code 76/.test(String(reason)));
+    if (!taken || attempt === PORT_ATTEMPTS_MAX) throw own;
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }
 

@@ -12,6 +12,8 @@ export interface NodeOptions {
   /** Where it keeps its file, if it is a voter. */
   readonly dataPath?: string | undefined;
   readonly configPath: string;
+  /** Told of the process as soon as there is one. */
+  readonly onSpawn?: ((pid: number) => void) | undefined;
   /** Added to this process's environment. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** Options of Node itself, for example `--max-old-space-size=512`. */
@@ -78,7 +80,7 @@ export function startNode(options: NodeOptions): Promise<NodeProcess> {
 }
 
 function startServer(options: NodeOptions): Promise<ServerProcess> {
-  const { id, address, voters = {}, join = [], dataPath, configPath, env, execArgv = [] } = options;
+  const { id, address, voters = {}, join = [], dataPath, configPath, env, execArgv = [], onSpawn } = options;
   const list = Object.entries(voters).map(([name, at]) => `${name}=${at}`);
   const flags = ['--config', configPath, '--id', id, '--listen', address];
   if (list.length > 0) flags.push('--voters', list.join(','));
@@ -89,6 +91,7 @@ function startServer(options: NodeOptions): Promise<ServerProcess> {
     command: process.execPath,
     args: [...execArgv, MAIN, ...flags],
     env: { ...process.env, ...env },
+    onSpawn,
     isReady: (line) => line.includes('"event":"ready"'),
   });
 }
