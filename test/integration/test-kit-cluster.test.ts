@@ -34,7 +34,9 @@ test('ports that are taken are left to whoever has them', async () => {
 
 test('a cluster that cannot start says why and leaves nothing running', async () => {
   const config = { memory: '32MiB', caches: { plain: { tll: '1s' } } };
-  await expect(startCluster({ config })).rejects.toThrow(/larder-node n\d ended with exit code 78.*caches\.plain\.tll/s);
+  await expect(startCluster({ config })).rejects.toThrow(
+    /larder-node n\d ended with exit code 78.*caches\.plain\.tll/s,
+  );
 });
 
 test('one node can be started by itself', async () => {
