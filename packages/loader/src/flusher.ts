@@ -202,8 +202,19 @@ export class Flusher {
   #postpone(early: DirtyKey[]): void {
     if (early.length === 0) return;
     this.#owed += early.length;
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.options.clock.monotonicMs() + EARLY_PAUSE_MS);
+    this.#pauseEarly();
     for (let dirty = early.pop(); dirty !== undefined; dirty = early.pop()) this.#keys.putBack(dirty);
+  }
+
+  #pauseEarly(): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.options.clock.monotonicMs() + EARLY_PAUSE_MS);
+  }
+
+  /** A statement before this one has taken its time: a partition may have gone to a node that flushes by now. */
+  #awayOf(part: readonly Flight[]): LarderError | undefined {
+    const { memory } = this.options;
+    const lost = part.find(({ dirty }) => !memory.serves(dirty.partition));
+    return lost && memory.refusal(lost.dirty.partition);
   }
 
   #flight(dirty: DirtyKey, ref: EntryRef, value: Uint8Array): Flight {
@@ -213,15 +224,22 @@ export class Flusher {
 
   async #send(flights: readonly Flight[], attempt: (part: readonly Flight[]) => Promise<unknown>): Promise<void> {
     if (flights.length === 0) return;
-    const counted = (part: readonly Flight[]): Promise<unknown> => {
+    const undelivered: DirtyKey[] = [];
+    let away: LarderError | undefined;
+    const checked = async (part: readonly Flight[]): Promise<unknown> => {
+      away = this.#awayOf(part);
+      if (away !== undefined) throw away;
       this.options.counters.writeStatements++;
       return attempt(part);
     };
-    const undelivered: DirtyKey[] = [];
-    await splitBatch(flights, 'unknown', counted, {
+    await splitBatch(flights, 'unknown', checked, {
       done: (part) => this.#delivered(part),
-      failed: (part, error) => this.#failed(part, error, undelivered),
+      failed: (part, error) => {
+        if (error === away) for (const { dirty } of part) undelivered.push(dirty);
+        else this.#failed(part, error, undelivered);
+      },
     });
+    if (away !== undefined) this.#pauseEarly();
     this.#owed += undelivered.length;
     for (let dirty = undelivered.pop(); dirty !== undefined; dirty = undelivered.pop()) this.#keys.putBack(dirty);
   }

@@ -184,7 +184,10 @@ export class WriteQueue {
 
   /** For deletes, which keys had a row. */
   async #attempt(part: readonly PendingWrite[], sets: boolean): Promise<readonly boolean[] | undefined> {
-    const { origin, counters } = this.options;
+    const { origin, memory, counters } = this.options;
+    // It has waited, for the other copies or behind another statement, and the partition may have gone meanwhile.
+    const lost = part.find(({ partition }) => !memory.serves(partition));
+    if (lost !== undefined) throw memory.refusal(lost.partition);
     counters.writeStatements++;
     if (!sets) return origin.deleteMany(part.map((write) => write.text));
     await origin.writeMany(part.map(({ text, value }) => ({ key: text, value: value as Uint8Array, isChecked: true })));

@@ -570,6 +570,42 @@ describe('in a cluster', () => {
     expect(rig.loader.statistics().pendingWrites).toBe(0);
   });
 
+  test('a delete that waits behind the sets of its batch is not sent once its partition has gone', async () => {
+    const rig = new Rig(POLICY);
+    await rig.row('b', 'the new owner wrote this');
+    rig.set('a', 'one');
+    rig.delete('b');
+    rig.clock.advance(10);
+    const sets = await rig.origin.called(1);
+    rig.memory.away.add(keySlice(Buffer.from('b')).partition);
+    sets.open();
+    await settle();
+    rig.clock.advance(1_000);
+    await settle();
+    expect(rig.origin.calls.map(({ kind }) => kind)).toEqual(['write']);
+    expect(rig.rowText('b')).toBe('the new owner wrote this');
+    expect(rig.rowText('a')).toBe('one');
+    expect(rig.loader.statistics()).toMatchObject({ pendingWrites: 0, writeFailures: 0 });
+  });
+
+  test('the rest of a batch with a refused row is not sent once its partition has gone', async () => {
+    const rig = behind({ maxDelay: 10 }, pickyOrigin());
+    rig.origin.gated = true;
+    poisoned.add('a');
+    rig.set('a', 'one');
+    rig.set('b', 'old');
+    rig.clock.advance(10);
+    const batch = await rig.origin.called(1);
+    rig.memory.away.add(keySlice(Buffer.from('b')).partition);
+    batch.open();
+    (await rig.origin.called(2)).open();
+    await settle();
+    rig.clock.advance(50);
+    await settle();
+    poisoned.delete('a');
+    expect(rig.origin.calls.map(({ keys }) => keys)).toEqual([['a', 'b'], ['a']]);
+  });
+
   test('a dirty entry that came with a partition is flushed, once', async () => {
     const rig = new Rig(POLICY);
     const key = keySlice(Buffer.from('a'));

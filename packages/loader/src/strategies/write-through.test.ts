@@ -257,6 +257,18 @@ describe('in a cluster', () => {
     expect(rig.memory.heldCount).toBe(0);
   });
 
+  test('a write that waits behind a statement is not sent once its partition has gone', async () => {
+    const rig = new Rig({ write: 'through', writes: { maxStatements: 1 } });
+    rig.set('a', 'one');
+    const first = await rig.origin.called(1);
+    const second = rig.set('b', 'one');
+    await settle();
+    rig.memory.away.add(keySlice(Buffer.from('b')).partition);
+    first.open();
+    expect(failure(await second.told)).toBe('NOT_OWNER not-applied');
+    expect(rig.origin.calls).toHaveLength(1);
+  });
+
   test('what the origin refused, the other copies get again', async () => {
     const rig = new Rig({ write: 'through', read: 'through' });
     const answer = rig.set('a', 'one');
