@@ -11,7 +11,9 @@ export * from './codec/peer-limits.js';
 export type { PeerRecord, PeerRequest, PeerRequestId } from './codec/peer-record.js';
 export {
   Acknowledgement,
+  type OperationExtras,
   OperationKind,
+  ReadMode,
   RequestItem,
   SessionRequestReader,
   SessionRequestWriter,

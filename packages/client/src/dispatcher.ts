@@ -1,4 +1,4 @@
-import { type ClientView, LarderError, type Outcome, partitionOf } from '@larder/proto';
+import { type ClientView, LarderError, type OperationExtras, type Outcome, partitionOf } from '@larder/proto';
 import { type AnswerReader, type CacheHandle, Call } from './connection/call.js';
 import { abortedError, closedError, forgottenError, lostError, RETRY_MS_MAX } from './connection/call-errors.js';
 import type { ConnectionEvents } from './connection/connection-events.js';
@@ -91,9 +91,22 @@ export class Dispatcher implements ConnectionEvents {
     answer: AnswerReader<T>,
     ack: number,
     signal: AbortSignal | undefined,
+    extras?: OperationExtras,
   ): Promise<T> {
     const promise = new Promise<unknown>(capture) as Promise<T>;
-    const call = new Call(cache, kind, key, value, ttlMs, timeoutMs, answer, ack, capturedResolve, capturedReject);
+    const call = new Call(
+      cache,
+      kind,
+      key,
+      value,
+      ttlMs,
+      timeoutMs,
+      answer,
+      ack,
+      extras,
+      capturedResolve,
+      capturedReject,
+    );
     this.#budget.calls++;
     if (signal !== undefined) abortWith(call, signal);
     if (this.#isDraining) call.reject(closedError(call));

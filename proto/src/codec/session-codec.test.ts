@@ -6,6 +6,7 @@ import { PARTITION_COUNT } from '../limits.js';
 import { packageDefinition } from '../service.js';
 import {
   Acknowledgement,
+  ReadMode,
   RequestItem,
   SessionRequestReader,
   SessionRequestWriter,
@@ -36,6 +37,9 @@ interface RawOperation {
   retry: boolean;
   lost: number;
   ack: number;
+  lease: boolean;
+  fill: number;
+  read: number;
 }
 interface RawRequest {
   operations: RawOperation[];
@@ -70,6 +74,9 @@ const operation = fc.record({
   retry: fc.boolean(),
   lost: uint32,
   ack: fc.constantFrom<number>(...Object.values(Acknowledgement)),
+  lease: fc.boolean(),
+  fill: uint53,
+  read: fc.constantFrom<number>(...Object.values(ReadMode)),
 });
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
 const open = fc.record({ handle: fc.integer({ min: 0, max: 4095 }), name: fc.string({ unit: 'grapheme' }) });
@@ -106,8 +113,8 @@ function readRequest(frame: Buffer): RawRequest {
 }
 
 function readOperation(reader: SessionRequestReader): RawOperation {
-  const { id, kind, cache, timeoutMs, requestNumber, isRetry, lost, ack } = reader;
-  const write = { request: requestNumber, retry: isRetry, lost, ack };
+  const { id, kind, cache, timeoutMs, requestNumber, isRetry, lost, ack, lease, fill, read } = reader;
+  const write = { request: requestNumber, retry: isRetry, lost, ack, lease, fill, read };
   const key = Buffer.from(reader.bytes.subarray(reader.keyStart, reader.keyEnd));
   const value = Buffer.from(reader.bytes.subarray(reader.valueStart, reader.valueEnd));
   return {
@@ -145,8 +152,8 @@ function writeRequest({ operations, open: opens, hello: greeting, settledBelow, 
   if (viewVersion > 0) writer.viewVersion(viewVersion);
   for (const { handle, name } of opens) writer.open(handle, name);
   for (const { id, kind, cache, key, value, ttlMs, timeoutMs, ...write } of operations) {
-    const { request: number, retry, lost, ack } = write;
-    writer.operation(id, kind, cache, key, key.length, value, ttlMs, timeoutMs, number, retry, lost, ack);
+    const { request: number, retry, lost, ack, ...extras } = write;
+    writer.operation(id, kind, cache, key, key.length, value, ttlMs, timeoutMs, number, retry, lost, ack, extras);
   }
   return writer.take();
 }
@@ -224,6 +231,9 @@ const scrambledOperation = fc.tuple(operation, fc.array(unknownField, { maxLengt
     ...(fields.retry ? [numberField(9, 1)] : []),
     numberField(10, fields.lost),
     numberField(11, fields.ack),
+    ...(fields.lease ? [numberField(13, 1)] : []),
+    numberField(14, fields.fill),
+    numberField(16, fields.read),
     ...unknown,
   ];
   const order = fc.shuffledSubarray(parts, { minLength: parts.length });
@@ -281,6 +291,8 @@ const reply = fc.oneof(
   fc.record({ type: fc.constant('peeked' as const), id: uint32, ...metadata }),
   fc.record({ type: fc.constant('written' as const), id: uint32, epoch: uint32, seq: uint53, copies: fc.nat(3) }),
   fc.record({ type: fc.constant('found' as const), id: uint32, found: fc.boolean() }),
+  fc.record({ type: fc.constant('leased' as const), id: uint32, lease: uint53 }),
+  fc.record({ type: fc.constant('refused fill' as const), id: uint32 }),
   fc.record({ type: fc.constant('failed' as const), id: uint32, failure }),
 );
 type TestReply = typeof reply extends fc.Arbitrary<infer Value> ? Value : never;
@@ -300,6 +312,8 @@ const WRITE: { [Type in TestReply['type']]: (writer: SessionResponseWriter, item
   peeked: (writer, { id, epoch, seq, ttlMs }) => writer.peeked(id, epoch, seq, ttlMs),
   written: (writer, { id, epoch, seq, copies }) => writer.written(id, epoch, seq, copies),
   found: (writer, { id, found }) => writer.found(id, found),
+  leased: (writer, { id, lease }) => writer.leased(id, lease),
+  'refused fill': (writer, { id }) => writer.refusedFill(id),
   failed: (writer, { id, failure: failed }) => writer.failed(id, errorOf(failed)),
 };
 
@@ -322,6 +336,8 @@ function expectedReply(item: TestReply): Record<string, unknown> {
     stale: 'stale' in item && item.stale,
     copies: item.type === 'written' ? item.copies : 0,
     bulkBytes: item.type === 'bulk' ? item.valueBytes : 0,
+    lease: item.type === 'leased' ? item.lease : 0,
+    refusedFill: item.type === 'refused fill',
     failure: item.type === 'failed' ? expectedFailure(item.failure) : null,
   };
   if ('value' in item) shown.value = item.value;
@@ -336,8 +352,8 @@ function expectedFailure({ code, reason, outcome, viewVersion, final }: TestRepl
 
 /** The reply that our reader found last, in the same shape. */
 function readReply(reader: SessionResponseReader): Record<string, unknown> {
-  const { id, epoch, seq, found, bulkBytes, stale, copies, failure } = reader;
-  const shown: Record<string, unknown> = { id, epoch, seq, found, bulkBytes, stale, copies };
+  const { id, epoch, seq, found, bulkBytes, stale, copies, lease, refusedFill, failure } = reader;
+  const shown: Record<string, unknown> = { id, epoch, seq, found, bulkBytes, stale, copies, lease, refusedFill };
   shown.failure = failure ? errorToFailure(failure) : null;
   if (reader.hasValue) shown.value = Buffer.from(reader.bytes.subarray(reader.valueStart, reader.valueEnd));
   if (reader.ttlMs !== TTL_NONE) shown.ttlMs = reader.ttlMs;

@@ -8,7 +8,7 @@ import { varintBytes, WireWriter } from './wire-writer.js';
  * Both classes are cursors that one session uses for all its frames, so an operation costs no object.
  */
 
-export const OperationKind = { get: 1, set: 2, delete: 3, entry: 4, peek: 5, expire: 6 } as const;
+export const OperationKind = { get: 1, set: 2, delete: 3, entry: 4, peek: 5, expire: 6, release: 8 } as const;
 
 /** `ttlMs` when the operation names none: the cache's default applies. On the wire 0 means that it never expires. */
 export const TTL_DEFAULT = -1;
@@ -16,6 +16,19 @@ export const TTL_NEVER = 0;
 
 /** Anything but `owner` is `replicated`. */
 export const Acknowledgement = { replicated: 1, owner: 2 } as const;
+
+/** Where a read looks; see cache.proto. */
+export const ReadMode = { byPolicy: 0, aside: 1, through: 2, fresh: 3 } as const;
+
+/** What few operations carry. */
+export interface OperationExtras {
+  /** GET: grant a fill lease on a miss. */
+  readonly lease?: boolean;
+  /** SET and RELEASE: the lease. */
+  readonly fill?: number;
+  /** A ReadMode. */
+  readonly read?: number;
+}
 
 const TAG_OPERATION = (1 << 3) | LENGTH_DELIMITED;
 const TAG_OPEN = (2 << 3) | LENGTH_DELIMITED;
@@ -34,6 +47,9 @@ const TAG_REQUEST = (8 << 3) | VARINT;
 const TAG_RETRY = (9 << 3) | VARINT;
 const TAG_LOST = (10 << 3) | VARINT;
 const TAG_ACK = (11 << 3) | VARINT;
+const TAG_LEASE = (13 << 3) | VARINT;
+const TAG_FILL = (14 << 3) | VARINT;
+const TAG_READ = (16 << 3) | VARINT;
 
 /** Tags and lengths of one operation besides its key, value and the varints that are counted. */
 const OPERATION_OVERHEAD_MAX = 64;
@@ -61,6 +77,7 @@ export class SessionRequestWriter extends WireWriter {
     isRetry = false,
     lost = 0,
     ack: number = Acknowledgement.replicated,
+    extras?: OperationExtras,
   ): void {
     let length = 2 + varintBytes(id) + 1 + 1 + varintBytes(keyEnd) + keyEnd;
     if (cache !== 0) length += 1 + varintBytes(cache);
@@ -70,6 +87,7 @@ export class SessionRequestWriter extends WireWriter {
     if (request !== 0) length += 1 + varintBytes(request);
     if (isRetry) length += 2 + (lost === 0 ? 0 : 1 + varintBytes(lost));
     if (ack !== Acknowledgement.replicated) length += 1 + varintBytes(ack);
+    if (extras !== undefined) length += extrasBytes(extras);
     this.reserve(length + OPERATION_OVERHEAD_MAX);
     this.byte(TAG_OPERATION);
     this.varint(length);
@@ -106,7 +124,23 @@ export class SessionRequestWriter extends WireWriter {
       this.byte(TAG_ACK);
       this.varint(ack);
     }
+    if (extras !== undefined) this.#extras(extras);
     this.operations++;
+  }
+
+  #extras({ lease, fill, read }: OperationExtras): void {
+    if (lease) {
+      this.byte(TAG_LEASE);
+      this.byte(1);
+    }
+    if (fill) {
+      this.byte(TAG_FILL);
+      this.varint(fill);
+    }
+    if (read) {
+      this.varint(TAG_READ);
+      this.byte(read);
+    }
   }
 
   #retry(lost: number): void {
@@ -155,6 +189,10 @@ export class SessionRequestWriter extends WireWriter {
   }
 }
 
+function extrasBytes({ lease, fill, read }: OperationExtras): number {
+  return (lease ? 2 : 0) + (fill ? 1 + varintBytes(fill) : 0) + (read ? 3 : 0);
+}
+
 /** What `next` found. */
 export const RequestItem = { end: 0, operation: 1, open: 2, hello: 3 } as const;
 
@@ -176,6 +214,12 @@ export class SessionRequestReader extends WireReader {
   isRetry = false;
   lost = 0;
   ack: number = Acknowledgement.replicated;
+  /** GET: grant a fill lease on a miss. */
+  lease = false;
+  /** SET and RELEASE: the lease; 0: none. */
+  fill = 0;
+  /** A ReadMode; what this version does not know is for the one who uses it to refuse. */
+  read: number = ReadMode.byPolicy;
   // The last `open` (with `cache` as its handle) or `hello` (with `timeoutMs`).
   name = '';
   protocol = 0;
@@ -229,6 +273,9 @@ export class SessionRequestReader extends WireReader {
     this.isRetry = false;
     this.lost = 0;
     this.ack = Acknowledgement.replicated;
+    this.lease = false;
+    this.fill = 0;
+    this.read = ReadMode.byPolicy;
     while (this.at < end) {
       const tag = this.varint();
       switch (tag) {
@@ -271,6 +318,15 @@ export class SessionRequestReader extends WireReader {
           break;
         case TAG_ACK:
           this.ack = this.varint() || Acknowledgement.replicated;
+          break;
+        case TAG_LEASE:
+          this.lease = this.varint() !== 0;
+          break;
+        case TAG_FILL:
+          this.fill = this.varint();
+          break;
+        case TAG_READ:
+          this.read = this.varint();
           break;
         default:
           this.skip(tag & 7);

@@ -18,6 +18,8 @@ const TAG_FOUND = (7 << 3) | VARINT;
 const TAG_BULK_BYTES = (8 << 3) | VARINT;
 const TAG_STALE = (9 << 3) | VARINT;
 const TAG_COPIES = (10 << 3) | VARINT;
+const TAG_LEASE = (11 << 3) | VARINT;
+const TAG_REFUSED_FILL = (12 << 3) | VARINT;
 
 /** All of a reply's tags, lengths and numbers together are shorter. */
 const REPLY_OVERHEAD_MAX = 80;
@@ -36,6 +38,19 @@ export class SessionResponseWriter extends WireWriter {
   /** GET found nothing. */
   miss(id: number): void {
     this.#begin(id, 0);
+  }
+
+  /** GET found nothing, and it is its caller who loads. */
+  leased(id: number, lease: number): void {
+    this.#begin(id, 1 + varintBytes(lease));
+    this.byte(TAG_LEASE);
+    this.varint(lease);
+  }
+
+  /** SET came too late to fill its lease. */
+  refusedFill(id: number): void {
+    this.#begin(id, 2);
+    this.#flag(TAG_REFUSED_FILL);
   }
 
   /** GET found a value: leaves `valueBytes` bytes for the caller to fill and returns where they begin. */
@@ -164,6 +179,9 @@ export class SessionResponseReader extends WireReader {
   bulkBytes = 0;
   stale = false;
   copies = 0;
+  /** 0: none was granted. */
+  lease = 0;
+  refusedFill = false;
   /** Undefined for a success. */
   failure: LarderError | undefined;
   // The view found last.
@@ -201,6 +219,8 @@ export class SessionResponseReader extends WireReader {
     this.bulkBytes = 0;
     this.stale = false;
     this.copies = 0;
+    this.lease = 0;
+    this.refusedFill = false;
     this.failure = undefined;
     while (this.at < end) {
       const tag = this.varint();
@@ -238,6 +258,12 @@ export class SessionResponseReader extends WireReader {
           break;
         case TAG_COPIES:
           this.copies = this.uint32();
+          break;
+        case TAG_LEASE:
+          this.lease = this.varint();
+          break;
+        case TAG_REFUSED_FILL:
+          this.refusedFill = this.varint() !== 0;
           break;
         default:
           this.skip(tag & 7);

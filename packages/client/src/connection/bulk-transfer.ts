@@ -80,6 +80,7 @@ export class BulkTransfer {
       timeoutMs: leftMs,
     };
     if (call.ttlMs >= 0) operation.ttlMs = call.ttlMs;
+    if (call.extras !== undefined) Object.assign(operation, call.extras);
     const first = { transfer: this.id, operation, cacheName: call.cache.name };
     if (call.value === undefined) return method.requestSerialize(first);
     Object.assign(operation, { request: call.request, retry: call.mayBeApplied, lost: call.lost, ack: call.ack });

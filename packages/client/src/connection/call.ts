@@ -1,4 +1,10 @@
-import { LarderError, OperationKind, type Outcome, type SessionResponseReader } from '@larder/proto';
+import {
+  LarderError,
+  type OperationExtras,
+  OperationKind,
+  type Outcome,
+  type SessionResponseReader,
+} from '@larder/proto';
 import type { RequestNumbers } from '../request-numbers.js';
 
 /** Turns the success reply that the reader stands at into what the caller gets. */
@@ -67,6 +73,7 @@ export class Call {
     readonly answer: AnswerReader,
     /** An Acknowledgement of the wire. */
     readonly ack: number,
+    readonly extras: OperationExtras | undefined,
     private readonly resolvePromise: (value: unknown) => void,
     private readonly rejectPromise: (error: LarderError) => void,
   ) {}
@@ -121,7 +128,7 @@ export class Call {
   /** Holds this call's place until the node's answer, which nobody waits for, has come. */
   standIn(): Call {
     const { cache, kind, answer, ack } = this;
-    const standIn = new Call(cache, kind, '', undefined, 0, 0, answer, ack, ignore, ignore);
+    const standIn = new Call(cache, kind, '', undefined, 0, 0, answer, ack, undefined, ignore, ignore);
     standIn.settled = true;
     standIn.deadlineMs = this.deadlineMs;
     return standIn;

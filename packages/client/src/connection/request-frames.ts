@@ -83,6 +83,7 @@ export class RequestFrames {
       call.mayBeApplied,
       call.lost,
       call.ack,
+      call.extras,
     );
     outbox.appended();
   }

@@ -16,6 +16,7 @@ function call(key = 'key'): Call {
     0,
     answer,
     Acknowledgement.replicated,
+    undefined,
     () => {},
     () => {},
   );
