@@ -73,6 +73,8 @@ export interface Hold {
 export interface EntryMemory {
   /** Whether this node may read and write the partition in this turn. */
   serves(partition: number): boolean;
+  /** Whether no other node can own the partition in this turn: it is served here, or about to be handed over from here. */
+  keeps(partition: number): boolean;
   /** Whether the partition is this node's at all; it may be about to serve it again. */
   owns(partition: number): boolean;
   /** The answer to a call for a partition that it does not serve. */

@@ -186,7 +186,7 @@ export class WriteQueue {
   async #attempt(part: readonly PendingWrite[], sets: boolean): Promise<readonly boolean[] | undefined> {
     const { origin, memory, counters } = this.options;
     // It has waited, for the other copies or behind another statement, and the partition may have gone meanwhile.
-    const lost = part.find(({ partition }) => !memory.serves(partition));
+    const lost = part.find(({ partition }) => !memory.keeps(partition));
     if (lost !== undefined) throw memory.refusal(lost.partition);
     counters.writeStatements++;
     if (!sets) return origin.deleteMany(part.map((write) => write.text));

@@ -50,6 +50,10 @@ export class MapMemory implements EntryMemory {
     return this.owns(partition) && !this.paused.has(partition);
   }
 
+  keeps(partition: number): boolean {
+    return this.owns(partition);
+  }
+
   owns(partition: number): boolean {
     return !this.away.has(partition);
   }

@@ -183,6 +183,20 @@ describe('in front of an origin', () => {
     await cluster.pass(20);
     for (const node of [owner, cluster.otherThan(owner)]) expect(cluster.stored(node, 'a')).toBe('one');
   });
+
+  test('write-through: what the database refused may be tried again at whoever takes over', async () => {
+    const origin = new TestOrigin();
+    await pair({ read: 'through', write: 'through', origin: ORIGIN }, origin);
+    const owner = cluster.ownerOf('a')!;
+    const refused = cluster.setNumbered(owner, 'a', 'poison', 1, false);
+    await cluster.until(() => refused.told !== undefined);
+    await cluster.pass(20);
+    cluster.crash(owner.id);
+    await cluster.until(() => cluster.ownerOf('a') !== undefined);
+    const again = cluster.setNumbered(cluster.ownerOf('a')!, 'a', 'good', 1, false);
+    await cluster.until(() => again.told !== undefined);
+    expect(again.told).toBe('written on 1');
+  });
 });
 
 test('a node that is slow to listen has nothing to maintain, and can leave, before it takes part', async () => {

@@ -269,6 +269,16 @@ describe('in a cluster', () => {
     expect(rig.origin.calls).toHaveLength(1);
   });
 
+  test('a write that was begun is sent although its partition is about to be handed over', async () => {
+    const rig = new Rig({ write: 'through' });
+    rig.memory.holding = true;
+    const answer = rig.set('a', 'one');
+    rig.memory.paused.add(keySlice(Buffer.from('a')).partition);
+    rig.memory.holds[0]?.held();
+    (await rig.origin.called(1)).open();
+    expect(await answer.told).toMatchObject({ written: { copies: 1 } });
+  });
+
   test('what the origin refused, the other copies get again', async () => {
     const rig = new Rig({ write: 'through', read: 'through' });
     const answer = rig.set('a', 'one');

@@ -21,7 +21,7 @@ import { refusalOf } from './refusal.js';
 import { applyRules } from './rules/apply-rules.js';
 import { applyJoin } from './rules/membership-rules.js';
 import type { RuleContext } from './rules/rule-context.js';
-import { type ServeObstacle, serveObstacle } from './serve-rule.js';
+import { keepsPartition, type ServeObstacle, serveObstacle } from './serve-rule.js';
 import { ServingTable } from './serving-table.js';
 import { type ClusterTimers, LAN_TIMERS } from './timers.js';
 import type { ViewDocument, ViewMember } from './view-document.js';
@@ -140,6 +140,11 @@ export class Member implements HoldingsHost {
 
   serves(partition: number): boolean {
     return this.obstacle(partition) === undefined;
+  }
+
+  /** Besides: what it has begun for the partition before it hands it over, it may end. */
+  keeps(partition: number): boolean {
+    return !this.#stopped && keepsPartition(partition, this);
   }
 
   obstacle(partition: number): ServeObstacle | undefined {

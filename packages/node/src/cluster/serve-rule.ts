@@ -26,8 +26,16 @@ export interface ServeFacts {
  * in a few nanoseconds.
  */
 export function serveObstacle(partition: number, facts: ServeFacts): ServeObstacle | undefined {
+  return standingObstacle(partition, facts) ?? leaseObstacle(partition, facts);
+}
+
+/** Whether no other node can be the partition's owner in this turn, though this one may be about to hand it over. */
+export function keepsPartition(partition: number, facts: ServeFacts): boolean {
   const standing = standingObstacle(partition, facts);
-  if (standing !== undefined) return standing;
+  return (standing === undefined || standing === 'frozen') && leaseObstacle(partition, facts) === undefined;
+}
+
+function leaseObstacle(partition: number, facts: ServeFacts): ServeObstacle | undefined {
   const { time, rules } = facts;
   const { viewLeaseMs, leaseMs } = facts.view!.config.timers;
   if (rules.viewLease && time.held(facts.viewConfirmed) >= viewLeaseMs) return 'view-lease';

@@ -17,6 +17,10 @@ export class LoneMemory extends StoredEntries {
     return true;
   }
 
+  keeps(): boolean {
+    return true;
+  }
+
   owns(): boolean {
     return true;
   }

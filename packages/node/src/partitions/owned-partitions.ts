@@ -43,6 +43,11 @@ export class OwnedPartitions {
     return this.member()?.serves(partition) ?? false;
   }
 
+  /** Whether what was begun for the partition may be ended in this turn: no other node can own it. */
+  keeps(partition: number): boolean {
+    return this.member()?.keeps(partition) ?? false;
+  }
+
   /** Where writes of the partition go while the view says that it is this node's. */
   owner(partition: number): Replicator | undefined {
     return this.#owners[partition];

@@ -34,6 +34,10 @@ export class PartitionMemory extends StoredEntries {
     return this.partitions.servesNow(partition);
   }
 
+  keeps(partition: number): boolean {
+    return this.partitions.keeps(partition);
+  }
+
   owns(partition: number): boolean {
     return this.partitions.owner(partition) !== undefined;
   }
@@ -126,7 +130,11 @@ export class PartitionMemory extends StoredEntries {
       return;
     }
     const request = this.#takeRequest();
-    if (request !== undefined) replicator.remember(request, this.#takeResult());
+    const result = this.#takeResult();
+    if (request === undefined) return;
+    // The others know that it was begun.
+    if (replicator.isAlone) replicator.remember(request, result);
+    else this.#submit(replicator, key, undefined, 0, 0, request, result);
   }
 
   /** The same value under the next version, unsure no more. */

@@ -55,6 +55,7 @@ export abstract class StoredEntries implements EntryMemory {
   }
 
   abstract serves(partition: number): boolean;
+  abstract keeps(partition: number): boolean;
   abstract owns(partition: number): boolean;
   abstract refusal(partition: number): LarderError;
   abstract put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult;
