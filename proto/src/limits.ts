@@ -31,3 +31,7 @@ export const SESSION_OPERATIONS_MAX = 65_536;
 
 /** A remaining life above this (about 34 years) is a mistake in the unit. */
 export const TTL_MS_MAX = 2 ** 40;
+
+/** Of one entry, and of one invalidation. */
+export const TAGS_MAX = 32;
+export const TAG_BYTES_MAX = 128;

@@ -37,6 +37,7 @@ interface RawOperation {
   retry: boolean;
   lost: number;
   ack: number;
+  tags: string[];
   lease: boolean;
   fill: number;
   read: number;
@@ -74,6 +75,7 @@ const operation = fc.record({
   retry: fc.boolean(),
   lost: uint32,
   ack: fc.constantFrom<number>(...Object.values(Acknowledgement)),
+  tags: fc.array(fc.string({ unit: 'grapheme', maxLength: 40 }), { maxLength: 4 }),
   lease: fc.boolean(),
   fill: uint53,
   read: fc.constantFrom<number>(...Object.values(ReadMode)),
@@ -114,7 +116,10 @@ function readRequest(frame: Buffer): RawRequest {
 
 function readOperation(reader: SessionRequestReader): RawOperation {
   const { id, kind, cache, timeoutMs, requestNumber, isRetry, lost, ack, lease, fill, read } = reader;
-  const write = { request: requestNumber, retry: isRetry, lost, ack, lease, fill, read };
+  const tags = Array.from({ length: reader.tagCount }, (_, index) =>
+    reader.bytes.toString('utf8', reader.tagStarts[index], reader.tagEnds[index]),
+  );
+  const write = { request: requestNumber, retry: isRetry, lost, ack, tags, lease, fill, read };
   const key = Buffer.from(reader.bytes.subarray(reader.keyStart, reader.keyEnd));
   const value = Buffer.from(reader.bytes.subarray(reader.valueStart, reader.valueEnd));
   return {
@@ -236,8 +241,10 @@ const scrambledOperation = fc.tuple(operation, fc.array(unknownField, { maxLengt
     numberField(16, fields.read),
     ...unknown,
   ];
+  // Tags keep their order among themselves.
+  const tags = fields.tags.map((tag) => bytesField(12, Buffer.from(tag)));
   const order = fc.shuffledSubarray(parts, { minLength: parts.length });
-  return order.map((shuffled) => ({ fields, frame: bytesField(1, Buffer.concat(shuffled)) }));
+  return order.map((shuffled) => ({ fields, frame: bytesField(1, Buffer.concat([...tags, ...shuffled])) }));
 });
 
 test('fields may come in any order, and unknown ones are passed over', () => {
@@ -293,6 +300,7 @@ const reply = fc.oneof(
   fc.record({ type: fc.constant('found' as const), id: uint32, found: fc.boolean() }),
   fc.record({ type: fc.constant('leased' as const), id: uint32, lease: uint53 }),
   fc.record({ type: fc.constant('refused fill' as const), id: uint32 }),
+  fc.record({ type: fc.constant('invalidated' as const), id: uint32, count: uint53, partitions: bytes }),
   fc.record({ type: fc.constant('failed' as const), id: uint32, failure }),
 );
 type TestReply = typeof reply extends fc.Arbitrary<infer Value> ? Value : never;
@@ -314,6 +322,7 @@ const WRITE: { [Type in TestReply['type']]: (writer: SessionResponseWriter, item
   found: (writer, { id, found }) => writer.found(id, found),
   leased: (writer, { id, lease }) => writer.leased(id, lease),
   'refused fill': (writer, { id }) => writer.refusedFill(id),
+  invalidated: (writer, { id, count, partitions }) => writer.invalidated(id, count, partitions),
   failed: (writer, { id, failure: failed }) => writer.failed(id, errorOf(failed)),
 };
 
@@ -338,9 +347,11 @@ function expectedReply(item: TestReply): Record<string, unknown> {
     bulkBytes: item.type === 'bulk' ? item.valueBytes : 0,
     lease: item.type === 'leased' ? item.lease : 0,
     refusedFill: item.type === 'refused fill',
+    invalidated: item.type === 'invalidated' ? item.count : 0,
     failure: item.type === 'failed' ? expectedFailure(item.failure) : null,
   };
   if ('value' in item) shown.value = item.value;
+  if ('partitions' in item) shown.value = item.partitions;
   if ('ttlMs' in item && item.ttlMs !== TTL_NONE) shown.ttlMs = item.ttlMs;
   return shown;
 }
@@ -352,8 +363,10 @@ function expectedFailure({ code, reason, outcome, viewVersion, final }: TestRepl
 
 /** The reply that our reader found last, in the same shape. */
 function readReply(reader: SessionResponseReader): Record<string, unknown> {
-  const { id, epoch, seq, found, bulkBytes, stale, copies, lease, refusedFill, failure } = reader;
+  const { id, epoch, seq, found, bulkBytes, stale, copies, lease, refusedFill, invalidated } = reader;
   const shown: Record<string, unknown> = { id, epoch, seq, found, bulkBytes, stale, copies, lease, refusedFill };
+  shown.invalidated = invalidated;
+  const { failure } = reader;
   shown.failure = failure ? errorToFailure(failure) : null;
   if (reader.hasValue) shown.value = Buffer.from(reader.bytes.subarray(reader.valueStart, reader.valueEnd));
   if (reader.ttlMs !== TTL_NONE) shown.ttlMs = reader.ttlMs;

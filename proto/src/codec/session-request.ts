@@ -1,3 +1,4 @@
+import { TAGS_MAX } from '../limits.js';
 import { LENGTH_DELIMITED, malformed, VARINT, WireReader } from './wire-reader.js';
 import { varintBytes, WireWriter } from './wire-writer.js';
 
@@ -8,7 +9,16 @@ import { varintBytes, WireWriter } from './wire-writer.js';
  * Both classes are cursors that one session uses for all its frames, so an operation costs no object.
  */
 
-export const OperationKind = { get: 1, set: 2, delete: 3, entry: 4, peek: 5, expire: 6, release: 8 } as const;
+export const OperationKind = {
+  get: 1,
+  set: 2,
+  delete: 3,
+  entry: 4,
+  peek: 5,
+  expire: 6,
+  invalidate: 7,
+  release: 8,
+} as const;
 
 /** `ttlMs` when the operation names none: the cache's default applies. On the wire 0 means that it never expires. */
 export const TTL_DEFAULT = -1;
@@ -22,6 +32,8 @@ export const ReadMode = { byPolicy: 0, aside: 1, through: 2, fresh: 3 } as const
 
 /** What few operations carry. */
 export interface OperationExtras {
+  /** SET and INVALIDATE. */
+  readonly tags?: readonly string[];
   /** GET: grant a fill lease on a miss. */
   readonly lease?: boolean;
   /** SET and RELEASE: the lease. */
@@ -47,6 +59,7 @@ const TAG_REQUEST = (8 << 3) | VARINT;
 const TAG_RETRY = (9 << 3) | VARINT;
 const TAG_LOST = (10 << 3) | VARINT;
 const TAG_ACK = (11 << 3) | VARINT;
+const TAG_TAGS = (12 << 3) | LENGTH_DELIMITED;
 const TAG_LEASE = (13 << 3) | VARINT;
 const TAG_FILL = (14 << 3) | VARINT;
 const TAG_READ = (16 << 3) | VARINT;
@@ -128,7 +141,8 @@ export class SessionRequestWriter extends WireWriter {
     this.operations++;
   }
 
-  #extras({ lease, fill, read }: OperationExtras): void {
+  #extras({ tags, lease, fill, read }: OperationExtras): void {
+    if (tags) for (const tag of tags) this.string(TAG_TAGS, tag);
     if (lease) {
       this.byte(TAG_LEASE);
       this.byte(1);
@@ -189,8 +203,14 @@ export class SessionRequestWriter extends WireWriter {
   }
 }
 
-function extrasBytes({ lease, fill, read }: OperationExtras): number {
-  return (lease ? 2 : 0) + (fill ? 1 + varintBytes(fill) : 0) + (read ? 3 : 0);
+function extrasBytes({ tags, lease, fill, read }: OperationExtras): number {
+  let length = (lease ? 2 : 0) + (fill ? 1 + varintBytes(fill) : 0) + (read ? 3 : 0);
+  if (!tags) return length;
+  for (const tag of tags) {
+    const tagBytes = Buffer.byteLength(tag);
+    length += 1 + varintBytes(tagBytes) + tagBytes;
+  }
+  return length;
 }
 
 /** What `next` found. */
@@ -214,6 +234,10 @@ export class SessionRequestReader extends WireReader {
   isRetry = false;
   lost = 0;
   ack: number = Acknowledgement.replicated;
+  /** How many tags there are; of the first TAGS_MAX it is known where they lie. */
+  tagCount = 0;
+  readonly tagStarts = new Uint32Array(TAGS_MAX);
+  readonly tagEnds = new Uint32Array(TAGS_MAX);
   /** GET: grant a fill lease on a miss. */
   lease = false;
   /** SET and RELEASE: the lease; 0: none. */
@@ -273,6 +297,7 @@ export class SessionRequestReader extends WireReader {
     this.isRetry = false;
     this.lost = 0;
     this.ack = Acknowledgement.replicated;
+    this.tagCount = 0;
     this.lease = false;
     this.fill = 0;
     this.read = ReadMode.byPolicy;
@@ -319,6 +344,9 @@ export class SessionRequestReader extends WireReader {
         case TAG_ACK:
           this.ack = this.varint() || Acknowledgement.replicated;
           break;
+        case TAG_TAGS:
+          this.#readTag();
+          break;
         case TAG_LEASE:
           this.lease = this.varint() !== 0;
           break;
@@ -333,6 +361,16 @@ export class SessionRequestReader extends WireReader {
       }
     }
     this.#leave(end);
+  }
+
+  #readTag(): void {
+    const length = this.length();
+    if (this.tagCount < TAGS_MAX) {
+      this.tagStarts[this.tagCount] = this.at;
+      this.tagEnds[this.tagCount] = this.at + length;
+    }
+    this.at += length;
+    this.tagCount++;
   }
 
   #readOpen(): void {

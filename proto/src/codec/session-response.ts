@@ -20,6 +20,7 @@ const TAG_STALE = (9 << 3) | VARINT;
 const TAG_COPIES = (10 << 3) | VARINT;
 const TAG_LEASE = (11 << 3) | VARINT;
 const TAG_REFUSED_FILL = (12 << 3) | VARINT;
+const TAG_INVALIDATED = (13 << 3) | VARINT;
 
 /** All of a reply's tags, lengths and numbers together are shorter. */
 const REPLY_OVERHEAD_MAX = 80;
@@ -103,6 +104,17 @@ export class SessionResponseWriter extends WireWriter {
     if (found) this.#flag(TAG_FOUND);
   }
 
+  /** INVALIDATE is done in these partitions. */
+  invalidated(id: number, count: number, partitions: Uint8Array): void {
+    const { length } = partitions;
+    this.#begin(id, 1 + varintBytes(length) + length + 1 + varintBytes(count));
+    this.byte(TAG_VALUE);
+    this.varint(length);
+    this.copy(partitions, 0, length);
+    this.byte(TAG_INVALIDATED);
+    this.varint(count);
+  }
+
   failed(id: number, error: LarderError): void {
     const failure = new WireWriter(256);
     failure.varint((1 << 3) | VARINT);
@@ -182,6 +194,7 @@ export class SessionResponseReader extends WireReader {
   /** 0: none was granted. */
   lease = 0;
   refusedFill = false;
+  invalidated = 0;
   /** Undefined for a success. */
   failure: LarderError | undefined;
   // The view found last.
@@ -221,6 +234,7 @@ export class SessionResponseReader extends WireReader {
     this.copies = 0;
     this.lease = 0;
     this.refusedFill = false;
+    this.invalidated = 0;
     this.failure = undefined;
     while (this.at < end) {
       const tag = this.varint();
@@ -258,6 +272,9 @@ export class SessionResponseReader extends WireReader {
           break;
         case TAG_COPIES:
           this.copies = this.uint32();
+          break;
+        case TAG_INVALIDATED:
+          this.invalidated = this.varint();
           break;
         case TAG_LEASE:
           this.lease = this.varint();
