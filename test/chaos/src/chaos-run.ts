@@ -17,6 +17,12 @@ export interface ChaosRunOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
 /** What a run has shown, as it is printed. Times in milliseconds. */
 export interface ChaosResult {
   readonly scenario: ScenarioName;
@@ -30,7 +36,9 @@ export interface ChaosResult {
   readonly unknownOutcomes: number;
   readonly undecided: number;
   readonly problems: number;
-  readonly windowMs: { readonly p50: number; readonly p99: number; readonly max: number };
+  /** Of the clients' calls, all through the run. */
+  readonly callMs: Percentiles;
+  readonly windowMs: Percentiles;
 }
 
 export interface ChaosOutcome {
@@ -72,7 +80,7 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
 }
 
 function outcomeOf(scenario: ScenarioName, world: ChaosWorld, faults: Faults): ChaosOutcome {
-  const { counts, owners, stories, errors, problems } = world.evidence;
+  const { counts, owners, stories, errors, problems, callTimes } = world.evidence;
   const { acknowledged, lost, staleReads, failedCalls, unknownOutcomes, undecided } = counts;
   const doubleOwners = owners.found.length;
   return {
@@ -88,6 +96,11 @@ function outcomeOf(scenario: ScenarioName, world: ChaosWorld, faults: Faults): C
       unknownOutcomes,
       undecided,
       problems,
+      callMs: {
+        p50: rounded(callTimes.percentileMs(0.5)),
+        p99: rounded(callTimes.percentileMs(0.99)),
+        max: rounded(callTimes.maxMs),
+      },
       windowMs: percentiles(faults.windowsMs),
     },
     story: [
@@ -100,7 +113,11 @@ function outcomeOf(scenario: ScenarioName, world: ChaosWorld, faults: Faults): C
   };
 }
 
-function percentiles(windowsMs: readonly number[]): ChaosResult['windowMs'] {
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}
+
+function percentiles(windowsMs: readonly number[]): Percentiles {
   const sorted = [...windowsMs].sort((a, b) => a - b);
   const at = (share: number): number => Math.round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
   return { p50: at(0.5), p99: at(0.99), max: at(1) };

@@ -2,6 +2,7 @@
  * Gathers what clients, nodes and database say during a run, and judges it: each key when its life is over, the rows when
  * all nodes have been drained.
  */
+import { Histogram } from '@larder/base';
 import type { FromClient } from '../load/client-messages.js';
 import type { CacheKind, CallRecord } from './call-record.js';
 import { type ChaosDatabase, TABLES } from './chaos-database.js';
@@ -39,6 +40,8 @@ export class Evidence {
     staleReads: 0,
     undecided: 0,
   };
+  /** How long the clients' calls took, retries included, whatever came of them. */
+  readonly callTimes = new Histogram();
   readonly owners = new OwnerWatch();
   /** What was wrong, for people; the first fifty. */
   readonly stories: string[] = [];
@@ -101,7 +104,8 @@ export class Evidence {
     return [...this.#errors].sort((a, b) => b[1] - a[1]);
   }
 
-  #count({ outcome, kind, error }: CallRecord, countsFailures: boolean): void {
+  #count({ outcome, kind, error, beganMs, endedMs }: CallRecord, countsFailures: boolean): void {
+    if (countsFailures) this.callTimes.record(endedMs - beganMs);
     if (outcome === 'ok') {
       if (kind !== 'get') this.counts.acknowledged++;
       return;
