@@ -365,6 +365,50 @@ describe('a write in doubt', () => {
   });
 });
 
+describe('a node that was away for long and is named again', () => {
+  /** The client has a session with the other node too, so that views reach it; the first is dead for ten seconds. */
+  async function away() {
+    const clock = stoppedClock();
+    const { one, other, larder, cache, move } = await pair({ clock });
+    const degraded = new Promise((resolve) => larder.on('degraded', resolve));
+    await tell(one, larder, move(other, 2));
+    await cache.get('a');
+    one.kill();
+    await degraded;
+    clock.advance(10_000);
+    await settle();
+    return { clock, one, other, larder, cache, move };
+  }
+
+  test('gets its calls although no attempt to connect has succeeded yet, and is tried at once', async () => {
+    const { clock, one, other, larder, cache, move } = await away();
+    for (let turn = 0; turn < 20; turn++) {
+      clock.advance(3_000);
+      await settle();
+    }
+    await one.listen();
+    await tell(other, larder, move(one, 3));
+    expect(await cache.set('a', 'x')).toMatchObject({ copies: 2 });
+    expect(one.store.entries.size).toBe(1);
+  });
+
+  test('and cannot be reached all the same: calls wait for it until their deadline, five seconds long', async () => {
+    const { clock, one, other, larder, cache, move } = await away();
+    await tell(other, larder, move(one, 3));
+    let isOver = false;
+    const write = rejection(cache.set('a', 'x')).finally(() => {
+      isOver = true;
+    });
+    clock.advance(980);
+    await settle();
+    expect(isOver).toBe(false);
+    clock.advance(40);
+    expect(await write).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied', node: 'n1' });
+    clock.advance(4_000);
+    expect(await rejection(cache.set('a', 'x'))).toMatchObject({ code: 'UNAVAILABLE', outcome: 'not-applied' });
+  });
+});
+
 describe('a node that is frozen', () => {
   test('loses its calls to the new owner as soon as a view says so; its late answers are nobody’s', async () => {
     const clock = stoppedClock();

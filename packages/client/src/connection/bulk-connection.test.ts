@@ -184,6 +184,26 @@ describe('a transfer that fails', () => {
     expect(begins).toEqual([false, false]);
   });
 
+  test('streams that end before the node has said a word count against no call', async () => {
+    const clock = stoppedClock();
+    const { node, cache } = await connected({ clock });
+    let ends = 0;
+    node.bulkScript = (request, bulk) => {
+      if (ends++ < 8) bulk.stream.end();
+      else bulk.answer(request);
+    };
+    let isOver = false;
+    const write = cache.set('a', pattern(LARGE), { timeout: '10m' }).finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      clock.advance(10);
+      await new Promise(setImmediate);
+    }
+    expect(await write).toMatchObject({ copies: 2 });
+    expect(ends).toBeGreaterThan(8);
+  });
+
   test('a write of which the last chunk had left is sent again as a retry, under its number', async () => {
     const { node, cache } = await connected();
     node.bulkScript = (request, bulk) => {

@@ -31,6 +31,8 @@ export class BulkConnection implements Carrier, LinkOwner {
   /** When calls whose keys have other owners are taken back. */
   #withdrawalAtMs = Number.POSITIVE_INFINITY;
   #isRetired = false;
+  /** The node has spoken on the stream. */
+  #isHeard = false;
 
   constructor(
     readonly node: string,
@@ -97,6 +99,7 @@ export class BulkConnection implements Carrier, LinkOwner {
 
   received(message: Buffer): void {
     this.#link.ready();
+    this.#isHeard = true;
     try {
       this.#receive(message);
     } catch (error) {
@@ -111,7 +114,14 @@ export class BulkConnection implements Carrier, LinkOwner {
   }
 
   lost(error: LarderError): void {
-    for (const call of this.#takeTransfers()) if (!call.settled) this.events.callLost(call, error);
+    const wasHeard = this.#isHeard;
+    this.#isHeard = false;
+    for (const call of this.#takeTransfers()) {
+      if (call.settled) continue;
+      if (wasHeard || this.hasSent(call.frame) || !error.retryable) this.events.callLost(call, error);
+      // It may never have reached the node, so this is no sign that the call is what breaks connections.
+      else this.events.callMisplaced(call);
+    }
     if (this.#isRetired) this.close();
   }
 

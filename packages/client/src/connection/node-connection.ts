@@ -42,9 +42,9 @@ export class NodeConnection {
     return callUnary(this.#unaryChannel(), 'GetStatistics', {}, deadlineMs, this.node, adminService);
   }
 
-  /** Another view is in force: gives back the calls whose keys may have another owner now. */
-  ownersChanged(): void {
-    this.#session?.ownersChanged();
+  /** Another view is in force: gives back the calls whose keys may have another owner now. `hasGained`: it gives this node partitions. */
+  ownersChanged(hasGained: boolean): void {
+    this.#session?.ownersChanged(hasGained);
     this.#bulk?.ownersChanged();
   }
 

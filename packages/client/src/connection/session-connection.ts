@@ -31,7 +31,8 @@ import { WaitingCalls } from './waiting-calls.js';
  *
  * A stream that breaks hands back what was under way (`callLost`), in the order in which it was sent. While the node is away
  * calls wait for it until their deadline. But those that are made when it has been away for longer than they would wait, and
- * for AWAIT_RETURN_MS, fail at once: a node that stays away costs its callers no time.
+ * for AWAIT_RETURN_MS, fail at once: a node that stays away costs its callers no time. A view that gives it partitions means
+ * that it was there a moment ago, so the time counts anew, and nobody waits for the end of a pause.
  *
  * A node that does not answer while the view gives its partitions to others breaks no stream. What is under way there is
  * handed back as well (`callLeft`), unless the answer comes within WITHDRAWAL_MS.
@@ -101,7 +102,8 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
 
   /** Sends the call whose key was just encoded into `keyScratch`. */
   submit(call: Call, keyBytes: number): void {
-    if (this.#frames.isEmpty) this.#nowMs = this.options.clock.monotonicMs();
+    // A frame is as old as its first call, but before the session stands the first one may be much older.
+    if (this.#frames.isEmpty || !this.#isReady) this.#nowMs = this.options.clock.monotonicMs();
     let { timeoutMs } = call;
     const isNew = call.deadlineMs === 0;
     if (isNew) call.deadlineMs = this.#nowMs + (timeoutMs || this.options.timeoutMs);
@@ -124,7 +126,8 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   }
 
   /** Another view is in force: gives back what has not been sent, and soon what is under way and belongs elsewhere. */
-  ownersChanged(): void {
+  ownersChanged(hasGained: boolean): void {
+    if (hasGained) this.#link.expect();
     for (const call of this.#waiting.takeAll()) {
       this.#pendingBytes.forget(call);
       this.events.callMisplaced(call);
@@ -136,7 +139,7 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
   /** The view does not name this node any more: takes no more calls and ends when the last one is answered. */
   retire(): void {
     this.#isRetired = true;
-    this.ownersChanged();
+    this.ownersChanged(false);
     this.#closeWhenDone();
   }
 

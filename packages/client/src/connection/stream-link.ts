@@ -16,6 +16,8 @@ import { fromServiceError, openChannel } from './channel.js';
 /** From the first SYN to the node's first word. */
 const CONNECT_MS_MAX = 5_000;
 const RECONNECT = { firstMs: 50, maxMs: 2_000, jitter: 0.5 };
+/** An attempt that is older hangs in the network's own pauses; a new one is quicker when the node is there again. */
+const FRESH_ATTEMPT_MS = 1_000;
 
 export type LinkPhase = 'idle' | 'connecting' | 'ready' | 'resting' | 'closed';
 export type LinkStream = ClientDuplexStream<Buffer, Buffer>;
@@ -47,11 +49,12 @@ export class StreamLink {
   phase: LinkPhase = 'idle';
   /** Why the last stream was lost; undefined once another is ready. */
   lastError: LarderError | undefined;
-  /** When the node was lost, for as long as it is. */
+  /** For as long as the node is away: when it was lost, or when there was news of it last. */
   lostAtMs = 0;
   /** The end of the rest. */
   retryAtMs = 0;
   readonly #backoff: Backoff;
+  #attemptAtMs = 0;
   #channel: GrpcClient | undefined;
   #stream: LinkStream | undefined;
   #timer: Timer | undefined;
@@ -71,6 +74,17 @@ export class StreamLink {
   open(): void {
     const rested = this.phase === 'resting' && this.options.clock.monotonicMs() >= this.retryAtMs;
     if (this.phase === 'idle' || rested) this.#connect();
+  }
+
+  /** There is news of the node. If it is away it is tried at once, and is counted as away from now on. */
+  expect(): void {
+    if (this.lastError === undefined || this.phase === 'closed') return;
+    const nowMs = this.options.clock.monotonicMs();
+    this.lostAtMs = nowMs;
+    this.#backoff.reset();
+    if (this.phase === 'connecting' && nowMs - this.#attemptAtMs < FRESH_ATTEMPT_MS) return;
+    this.#dropStream();
+    this.#connect();
   }
 
   /** The node has answered. */
@@ -104,6 +118,7 @@ export class StreamLink {
 
   #connect(): void {
     this.phase = 'connecting';
+    this.#attemptAtMs = this.options.clock.monotonicMs();
     this.#timer?.cancel();
     if (this.options.isGreeted) this.#timer = this.options.clock.after(CONNECT_MS_MAX, this.#notGreeted);
     try {

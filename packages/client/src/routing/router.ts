@@ -67,12 +67,18 @@ export class Router {
     if (isDisputed && nowMs - this.#adoptedMs < DISPUTE_PAUSE_MS) return false;
     checkUsable(view);
     const before = this.#connections;
+    const ownersBefore = this.#view.owners;
     this.#connections = this.#connectionsFor(view);
     this.#view = view;
     this.#adoptedMs = nowMs;
     const dropped = before.filter((connection) => !this.#connections.includes(connection));
     this.#retired = [...this.#retired, ...dropped].filter((connection) => connection.unsettled > 0);
-    for (const connection of before) connection.ownersChanged();
+    const gained = new Set<NodeConnection>();
+    for (const [partition, owner] of view.owners.entries()) {
+      const connection = this.#connections[owner]!;
+      if (connection !== before[ownersBefore[partition]!]) gained.add(connection);
+    }
+    for (const connection of before) connection.ownersChanged(gained.has(connection));
     for (const connection of dropped) connection.retire();
     return true;
   }
