@@ -21,7 +21,7 @@ export { Loader, type LoaderOptions } from './loader.js';
 export type { LoaderStatistics } from './loader-statistics.js';
 export { createOrigin } from './origins/create-origin.js';
 export { MemoryOrigin } from './origins/memory.js';
-export type { Origin, OriginRow } from './origins/origin.js';
+export type { Origin, OriginFence, OriginRow } from './origins/origin.js';
 export { PostgresDatabase } from './origins/postgres/postgres-database.js';
 export {
   type PostgresDatabaseOptions,

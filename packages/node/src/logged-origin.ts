@@ -1,5 +1,5 @@
 import type { Clock } from '@larder/base';
-import type { Origin, OriginRow } from '@larder/loader';
+import type { Origin, OriginFence, OriginRow } from '@larder/loader';
 import { type LarderError, toLarderError } from '@larder/proto';
 import type { Log } from './log.js';
 
@@ -24,6 +24,10 @@ export class LoggedOrigin implements Origin {
 
   get callMsMax(): number {
     return this.origin.callMsMax;
+  }
+
+  get fence(): OriginFence | undefined {
+    return this.origin.fence;
   }
 
   loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {

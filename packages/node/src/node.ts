@@ -60,7 +60,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { id, listen, config, clock = systemClock, random = systemRandom } = options;
   const { advertise = listen, zone = '', weight = 1 } = options;
   const log = options.log ?? createLog(id, config.logLevel);
-  const origins = await openOrigins(config, clock, log);
+  const origins = await openOrigins(config, id, clock, log);
   const viewStore = await openRegister(options, advertise, clock, random, log).catch(async (error) => {
     await origins.close();
     throw error;

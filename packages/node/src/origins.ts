@@ -20,10 +20,17 @@ const RETRY_MS = 200;
 /**
  * Opens the databases and checks every cache's table. A database that does not answer is tried again until its
  * `connectTimeout` has passed. Throws, with nothing left open, CONFIG (all faults of all tables in one) or
- * ORIGIN_UNAVAILABLE, each with its exit code.
+ * ORIGIN_UNAVAILABLE, each with its exit code. `nodeId` names the node in the databases' fences.
  */
-export async function openOrigins(config: ResolvedNodeConfig, clock: Clock, log: Log): Promise<Origins> {
-  const databases = new Map([...config.databases].map(([name, options]) => [name, new PostgresDatabase(options)]));
+export async function openOrigins(
+  config: ResolvedNodeConfig,
+  nodeId: string,
+  clock: Clock,
+  log: Log,
+): Promise<Origins> {
+  const databases = new Map(
+    [...config.databases].map(([name, options]) => [name, new PostgresDatabase(options, nodeId)]),
+  );
   const deadlineMs = clock.monotonicMs() + longestConnectMs([...config.databases.values()]);
   const names = [...config.caches.keys()];
   const attempts = await Promise.allSettled(
@@ -79,7 +86,8 @@ function longestConnectMs(databases: readonly ResolvedPostgresDatabaseOptions[])
 function faultOf(faults: readonly unknown[], file: string): unknown {
   const known = faults.filter((fault) => fault instanceof LarderError);
   const mistakes = known.filter((fault) => fault.code === 'CONFIG').flatMap((fault) => fault.reason.split('\n'));
-  if (mistakes.length > 0) return configError(file, mistakes);
+  // Caches of one database may all have met the same one.
+  if (mistakes.length > 0) return configError(file, [...new Set(mistakes)]);
   const lost = known.find((fault) => fault.code === 'ORIGIN_UNAVAILABLE' || fault.code === 'ORIGIN');
   if (lost) return startFault(ExitCode.databaseUnavailable, lost.code, lost.reason, lost);
   return faults[0];

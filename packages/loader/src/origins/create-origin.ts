@@ -16,16 +16,20 @@ export async function createOrigin(
   if (policy.origin === undefined) return undefined;
   const { postgresTable: options } = policy.origin;
   const at = `${path}.origin.postgresTable`;
-  return postgresTable(databaseOf(options.database, databases, at), options, at);
+  const [name, database] = databaseOf(options.database, databases, at);
+  const isWritten = policy.write !== 'memory';
+  if (isWritten) await database.fence?.open(`databases.${name}`);
+  return postgresTable(database, options, at, isWritten);
 }
 
 function databaseOf(
   name: string | undefined,
   databases: ReadonlyMap<string, PostgresDatabase>,
   path: string,
-): PostgresDatabase {
-  const database = name === undefined && databases.size === 1 ? [...databases.values()][0] : databases.get(name ?? '');
-  if (database !== undefined) return database;
-  const names = [...databases.keys()].map((known) => `'${known}'`).join(', ') || 'none';
+): readonly [string, PostgresDatabase] {
+  const known = [...databases];
+  const found = name === undefined && known.length === 1 ? known[0] : known.find(([other]) => other === name);
+  if (found !== undefined) return found;
+  const names = known.map(([other]) => `'${other}'`).join(', ') || 'none';
   throw configError([configMistake(`${path}.database`, name, `a name under databases; there are ${names}`)]);
 }

@@ -21,6 +21,10 @@ export interface OriginRow {
  *    if that is certain.
  * 6. `deleteMany` tells for each key whether there was a row. All or none.
  * 7. Every call ends within `callMsMax`.
+ * 8. With a `fence`: whether a write may take effect is settled by the moment in which it was called, because the call
+ *    takes up, before it returns its promise, what another node's `raise` makes void. So ask in the same turn whether
+ *    the rows are still this node's, for each statement anew. A fenced write rejects with ORIGIN_UNAVAILABLE,
+ *    `not-applied`, `details.fenced: true`, and what is called after that is under the new fence.
  */
 export interface Origin {
   /** The longest that a call can take, and a statement can live on after its connection was lost. */
@@ -34,7 +38,18 @@ export interface Origin {
    * accepted, so that a write-behind caller hears of most mistakes at once.
    */
   check?(key: string, value: Uint8Array): LarderError | undefined;
+  /** Undefined: nothing can stop a write that is on its way, but it ends within `callMsMax`. */
+  readonly fence?: OriginFence | undefined;
   close(): Promise<void>;
+}
+
+export interface OriginFence {
+  /**
+   * No write that another node called before takes effect after it resolves: those under way have ended, those that
+   * come later write nothing. Calls of one moment share the work; none joins work that has begun. Rejects with
+   * ORIGIN_UNAVAILABLE within twice `callMsMax`; call it again then.
+   */
+  raise(): Promise<void>;
 }
 
 /** Whether splitting the batch can help: a row is to blame, not the connection and not the statement. */

@@ -1,7 +1,7 @@
 import { type Duration, durationMs } from '@larder/base';
 import type { z } from 'zod';
 import { checkConfig } from '../../config-check.js';
-import { blockSetting, countSetting, durationSetting, nameSetting } from '../../config-schema.js';
+import { blockSetting, choiceSetting, countSetting, durationSetting, nameSetting } from '../../config-schema.js';
 
 /** One entry of the `databases` block: a PostgreSQL server that caches have their tables in. */
 export interface PostgresDatabaseOptions {
@@ -13,7 +13,15 @@ export interface PostgresDatabaseOptions {
   readonly statementTimeout?: Duration | undefined;
   /** Waiting for a connection ends after this with ORIGIN_UNAVAILABLE. Default 3s. */
   readonly connectTimeout?: Duration | undefined;
+  /**
+   * `table`: writes of a node that has lost its partitions to another one are stopped by the database, by means of a
+   * small table, `larder.fence`. `none`: only by time. Default table.
+   */
+  readonly fencing?: Fencing | undefined;
 }
+
+const FENCINGS = ['table', 'none'] as const;
+export type Fencing = (typeof FENCINGS)[number];
 
 export const postgresDatabaseSchema: z.ZodType<PostgresDatabaseOptions> = blockSetting({
   url: nameSetting('a URL like postgres://user:password@host:5432/database').refine(
@@ -23,6 +31,7 @@ export const postgresDatabaseSchema: z.ZodType<PostgresDatabaseOptions> = blockS
   poolSize: countSetting(1, 100).optional(),
   statementTimeout: durationSetting(10, 3_600_000).optional(),
   connectTimeout: durationSetting(10, 600_000).optional(),
+  fencing: choiceSetting(FENCINGS).optional(),
 });
 
 export interface ResolvedPostgresDatabaseOptions {
@@ -30,6 +39,7 @@ export interface ResolvedPostgresDatabaseOptions {
   readonly poolSize: number;
   readonly statementTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  readonly fencing: Fencing;
 }
 
 /** Throws CONFIG. `path` is where the block stands in the configuration. */
@@ -40,5 +50,6 @@ export function resolvePostgresDatabaseOptions(options: unknown, path = 'databas
     poolSize: given.poolSize ?? 10,
     statementTimeoutMs: durationMs(given.statementTimeout ?? '5s') as number,
     connectTimeoutMs: durationMs(given.connectTimeout ?? '3s') as number,
+    fencing: given.fencing ?? 'table',
   };
 }

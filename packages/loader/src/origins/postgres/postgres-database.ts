@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import type { FenceLines } from './fence/fence-lines.js';
+import { PostgresFence } from './fence/postgres-fence.js';
 import type { ResolvedPostgresDatabaseOptions } from './postgres-database-options.js';
 import { breaksConnection, connectError, postgresError, type StatementKind } from './postgres-errors.js';
 
@@ -19,9 +21,12 @@ export function statement(text: string): Statement {
 /** How long the driver waits for the server beyond the server's own statement timeout. */
 const ANSWER_GRACE_MS = 2000;
 
-/** Makes values the same text whatever the defaults of the server, the database and the role are. */
+/**
+ * Makes values the same text whatever the defaults of the server, the database and the role are. And a write that has
+ * waited for a lock must go on with what the row is then.
+ */
 const SESSION_OPTIONS =
-  '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1';
+  '-c default_transaction_isolation=read\\ committed -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1';
 
 const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
@@ -33,8 +38,15 @@ export class PostgresDatabase {
   readonly #pool: pg.Pool;
   /** Host and database for messages, without user and password. */
   readonly label: string;
+  /** Undefined: the configuration wants none. */
+  readonly fence: PostgresFence | undefined;
 
-  constructor(readonly options: ResolvedPostgresDatabaseOptions) {
+  /** `node`: the id of the node whose connections these are. */
+  constructor(
+    readonly options: ResolvedPostgresDatabaseOptions,
+    node = '',
+  ) {
+    this.fence = options.fencing === 'table' ? new PostgresFence(this, node) : undefined;
     this.label = labelOf(options.url);
     this.#pool = new pg.Pool({
       connectionString: options.url,
@@ -60,17 +72,25 @@ export class PostgresDatabase {
     return this.options.connectTimeoutMs + this.options.statementTimeoutMs + ANSWER_GRACE_MS;
   }
 
-  /** Rejects with ORIGIN or ORIGIN_UNAVAILABLE. */
-  async run({ name, text }: Statement, values: readonly string[], kind: StatementKind): Promise<TextRow[]> {
+  /** Rejects with ORIGIN or ORIGIN_UNAVAILABLE. With `lines`, one of them is the statement's last parameter. */
+  async run(
+    { name, text }: Statement,
+    given: readonly string[],
+    kind: StatementKind,
+    lines?: FenceLines,
+  ): Promise<TextRow[]> {
     const client = await this.#connect(kind);
+    const line = lines?.take();
+    const values = line === undefined ? [...given] : [...given, line];
     let broken: Error | undefined;
     try {
-      const result = await client.query<(string | null)[]>({ name, text, values: [...values], rowMode: 'array' });
+      const result = await client.query<(string | null)[]>({ name, text, values, rowMode: 'array' });
       return result.rows;
     } catch (thrown) {
       if (breaksConnection(thrown)) broken = thrown as Error;
       throw postgresError(thrown, kind, this.label);
     } finally {
+      if (line !== undefined) lines?.giveBack(line);
       client.release(broken);
     }
   }

@@ -1,6 +1,6 @@
 import { LarderError } from '@larder/proto';
-import type { Origin, OriginRow } from '../origin.js';
-import { type PostgresDatabase, type Statement, statement } from './postgres-database.js';
+import type { Origin, OriginFence, OriginRow } from '../origin.js';
+import { type PostgresDatabase, type Statement, statement, type TextRow } from './postgres-database.js';
 import type { PostgresTableOptions } from './postgres-table-options.js';
 import { arrayLiteral } from './quote.js';
 import { type ParsedRow, RowCheck, rowText } from './row-check.js';
@@ -17,14 +17,18 @@ import { readTableShape, type TableColumn, type TableShape } from './table-shape
  * A value is the whole row: what it lacks becomes the column's default, or null without one. Columns that PostgreSQL
  * generates are read, and what a value says about them is ignored.
  *
- * Checks the table first. Throws CONFIG; `path` is where the options stand in the configuration.
+ * Checks the table first, and opens the database's fence if the cache writes. Throws CONFIG; `path` is where the options
+ * stand in the configuration.
  */
 export async function postgresTable(
   database: PostgresDatabase,
   options: PostgresTableOptions,
   path = 'postgresTable',
+  isWritten = true,
 ): Promise<Origin> {
-  return new PostgresTable(database, await readTableShape(database, options, path));
+  const shape = await readTableShape(database, options, path);
+  if (isWritten) await database.fence?.open();
+  return new PostgresTable(database, shape);
 }
 
 class PostgresTable implements Origin {
@@ -41,14 +45,19 @@ class PostgresTable implements Origin {
     readonly shape: TableShape,
   ) {
     this.#load = statement(loadRows(shape));
-    this.#upsert = statement(upsertRows(shape));
-    this.#delete = statement(deleteRows(shape));
+    const isFenced = database.fence !== undefined;
+    this.#upsert = statement(upsertRows(shape, isFenced));
+    this.#delete = statement(deleteRows(shape, isFenced));
     this.#rows = new RowCheck(shape);
     this.#defaulted = shape.written.filter(({ defaultTo }) => defaultTo !== undefined);
   }
 
   get callMsMax(): number {
     return this.database.callMsMax;
+  }
+
+  get fence(): OriginFence | undefined {
+    return this.database.fence;
   }
 
   async loadMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
@@ -66,14 +75,14 @@ class PostgresTable implements Origin {
   async writeMany(rows: readonly OriginRow[]): Promise<void> {
     this.#assertOpen('not-applied');
     const keys = this.#keyArray(rows.map(({ key }) => key));
-    await this.database.run(this.#upsert, [keys, ...this.#valueParameters(rows)], 'write');
+    await this.#write(this.#upsert, [keys, ...this.#valueParameters(rows)]);
   }
 
   async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
     this.#assertOpen('not-applied');
     const possible = this.#possible(keys);
     if (possible.length === 0) return keys.map(() => false);
-    const rows = await this.database.run(this.#delete, [this.#keyArray(possible)], 'write');
+    const rows = await this.#write(this.#delete, [this.#keyArray(possible)]);
     const deleted = new Set(rows.map(([key]) => key));
     return keys.map((key) => deleted.has(key));
   }
@@ -86,6 +95,11 @@ class PostgresTable implements Origin {
   /** The database is shared and stays open. */
   async close(): Promise<void> {
     this.#closed = true;
+  }
+
+  #write(fenceable: Statement, values: readonly string[]): Promise<TextRow[]> {
+    const { fence } = this.database;
+    return fence === undefined ? this.database.run(fenceable, values, 'write') : fence.write(fenceable, values);
   }
 
   #possible(keys: readonly string[]): readonly string[] {
