@@ -8,3 +8,4 @@ export { DURATION_FORM, type Duration, durationMs } from './duration.js';
 export { Histogram } from './histogram.js';
 export { ManualClock } from './manual-clock.js';
 export { type Random, seededRandom, systemRandom } from './random.js';
+export { type Distribution, RecentHistogram } from './recent-histogram.js';

@@ -14,5 +14,5 @@ export type { Endpoints } from './endpoints.js';
 export type { Load, LoadContext, LoadOptions } from './fills.js';
 export { type Key, keyText } from './keys.js';
 export type { Larder, LarderEvents } from './larder.js';
-export type { CacheStatistics, NodeStatistics } from './node-statistics.js';
+export type { CacheStatistics, Distribution, NodeStatistics } from './node-statistics.js';
 export type { ConnectOptions } from './options.js';

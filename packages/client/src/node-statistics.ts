@@ -13,7 +13,14 @@ export interface CacheStatistics {
   readonly entries: number;
   readonly bytes: number;
   readonly hits: number;
+  /** The sum of those below: why they were missed. */
   readonly misses: number;
+  readonly missesCold: number;
+  readonly missesExpired: number;
+  readonly missesEvicted: number;
+  readonly missesInvalidated: number;
+  readonly missesMoved: number;
+  readonly missesLoadFailed: number;
   readonly sets: number;
   readonly deletes: number;
   readonly evictions: number;
@@ -31,4 +38,18 @@ export interface CacheStatistics {
   readonly writeFailures: number;
   /** Of the pending writes, those that the database refuses. */
   readonly refusedRows: number;
+  /** How long the database took for loads, in ms, and how many keys a statement had; null: there were none lately. */
+  readonly loadMs: Distribution | null;
+  readonly loadKeys: Distribution | null;
+  readonly writeMs: Distribution | null;
+  readonly writeRows: Distribution | null;
+}
+
+/** Of the last one to two minutes. Percentiles are at most an eighth too high. */
+export interface Distribution {
+  readonly count: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
 }

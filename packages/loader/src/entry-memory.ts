@@ -1,4 +1,5 @@
 import type { KeySlice, LarderError } from '@larder/proto';
+import type { MissCause } from './miss-cause.js';
 
 /** A live entry where it lies. 0: there is none. Valid until the next call that writes to the memory. */
 export type EntryRef = number;
@@ -84,6 +85,10 @@ export interface EntryMemory {
   find(key: KeySlice): EntryRef;
   /** The same without counting as a use. */
   peek(key: KeySlice): EntryRef;
+  /** Why there is no live entry; of one that there is, why there was none before, if that is still known. */
+  missCause(key: KeySlice): MissCause;
+  /** The key stays away for this cause. */
+  noteMissCause(key: KeySlice, cause: MissCause): void;
 
   flags(ref: EntryRef): number;
   valueBytes(ref: EntryRef): number;

@@ -19,6 +19,7 @@ export {
 export { isHidden } from './is-hidden.js';
 export { Loader, type LoaderOptions } from './loader.js';
 export type { LoaderStatistics } from './loader-statistics.js';
+export { MissCause, missCauseName } from './miss-cause.js';
 export { createOrigin } from './origins/create-origin.js';
 export { MemoryOrigin } from './origins/memory.js';
 export type { Origin, OriginFence, OriginRow } from './origins/origin.js';

@@ -1,8 +1,18 @@
+import type { Distribution } from '@larder/base';
+import { MissCause } from './miss-cause.js';
+
 /** The loader's part of CacheStatistics in larder/v1/admin.proto. Counts since the loader was made. */
 export interface LoaderStatistics {
   /** Gets answered from memory, also "no such row" ones. */
   readonly hits: number;
+  /** The sum of those below, by cause; see MissCause. */
   readonly misses: number;
+  readonly missesCold: number;
+  readonly missesExpired: number;
+  readonly missesEvicted: number;
+  readonly missesInvalidated: number;
+  readonly missesMoved: number;
+  readonly missesLoadFailed: number;
   readonly sets: number;
   readonly deletes: number;
   /** Keys asked of the origin. */
@@ -24,11 +34,25 @@ export interface LoaderStatistics {
   readonly writeFailures: number;
   /** Write-behind: rows that the origin refuses. They stay pending and are tried again. */
   readonly refusedRows: number;
+  /** How long the origin took to answer loads, of the last one to two minutes; undefined: there were none. */
+  readonly loadMs: Distribution | undefined;
+  /** Keys of one load. */
+  readonly loadKeys: Distribution | undefined;
+  /** The same for writes and deletes. */
+  readonly writeMs: Distribution | undefined;
+  /** Rows of one write. */
+  readonly writeRows: Distribution | undefined;
 }
 
 export class LoaderCounters {
   hits = 0;
   misses = 0;
+  missesCold = 0;
+  missesExpired = 0;
+  missesEvicted = 0;
+  missesInvalidated = 0;
+  missesMoved = 0;
+  missesLoadFailed = 0;
   sets = 0;
   deletes = 0;
   loads = 0;
@@ -40,4 +64,28 @@ export class LoaderCounters {
   rowsWritten = 0;
   coalescedWrites = 0;
   writeFailures = 0;
+
+  /** Every miss is counted here, so that the causes add up. */
+  miss(cause: MissCause): void {
+    this.misses++;
+    switch (cause) {
+      case MissCause.cold:
+        this.missesCold++;
+        return;
+      case MissCause.expired:
+        this.missesExpired++;
+        return;
+      case MissCause.evicted:
+        this.missesEvicted++;
+        return;
+      case MissCause.invalidated:
+        this.missesInvalidated++;
+        return;
+      case MissCause.moved:
+        this.missesMoved++;
+        return;
+      case MissCause.loadFailed:
+        this.missesLoadFailed++;
+    }
+  }
 }

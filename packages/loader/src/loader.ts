@@ -4,6 +4,7 @@ import { EntryLife } from './entry-life.js';
 import type { EntryMemory, EntryRef, RequestId } from './entry-memory.js';
 import { isHidden } from './is-hidden.js';
 import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
+import { MeasuredOrigin, type OriginMeasurements } from './origins/measured-origin.js';
 import type { Origin } from './origins/origin.js';
 import type { ResolvedCachePolicy } from './policy.js';
 import type { Reply } from './reply.js';
@@ -41,9 +42,12 @@ export class Loader {
   readonly #reads: ReadThrough | undefined;
   readonly #writes: WriteStrategy;
   readonly #unsure: UnsureKeys;
+  readonly #origin: MeasuredOrigin | undefined;
 
   constructor(readonly options: LoaderOptions) {
-    const { name, policy, memory, origin, clock, random } = options;
+    const { name, policy, memory, clock, random } = options;
+    const origin = options.origin && new MeasuredOrigin(options.origin, clock);
+    this.#origin = origin;
     this.#memory = memory;
     this.#life = new EntryLife(policy, random);
     this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
@@ -69,7 +73,7 @@ export class Loader {
       this.#hit(key, ref, reply);
       return;
     }
-    this.#counters.misses++;
+    this.#counters.miss(this.#memory.missCause(key));
     if (this.#reads === undefined) reply.miss();
     else this.#reads.load(key, reply, timeoutMs);
   }
@@ -162,9 +166,22 @@ export class Loader {
 
   statistics(): LoaderStatistics {
     const { pendingWrites, oldestPendingMs, refusedRows } = this.#writes;
-    return { ...this.#counters, pendingWrites, oldestPendingMs, refusedRows };
+    return {
+      ...this.#counters,
+      ...(this.#origin?.measurements ?? UNMEASURED),
+      pendingWrites,
+      oldestPendingMs,
+      refusedRows,
+    };
   }
 }
+
+const UNMEASURED: OriginMeasurements = {
+  loadMs: undefined,
+  loadKeys: undefined,
+  writeMs: undefined,
+  writeRows: undefined,
+};
 
 function writeStrategy(context: StrategyContext, origin: Origin | undefined, random: Random): WriteStrategy {
   switch (context.policy.write) {

@@ -10,6 +10,7 @@ import {
   type RequestId,
   RequestResult,
 } from '../src/entry-memory.js';
+import { MissCause } from '../src/miss-cause.js';
 
 interface Entry {
   readonly id: string;
@@ -25,6 +26,7 @@ export class MapMemory implements EntryMemory {
   readonly #entries = new Map<string, EntryRef>();
   /** By reference; a removed entry leaves a hole, and a reference is never used again. */
   readonly #byRef: (Entry | undefined)[] = [undefined];
+  readonly #causes = new Map<string, MissCause>();
   /** What the next `put` answers instead of storing. */
   refusing: PutResult | undefined;
   putEpoch = 1;
@@ -72,7 +74,16 @@ export class MapMemory implements EntryMemory {
     const entry = this.#entry(ref);
     if ((entry.flags & EntryFlag.dirty) !== 0 || entry.expiresAtMs > this.clock.monotonicMs()) return ref;
     this.#drop(entry.id, ref);
+    this.#causes.set(entry.id, MissCause.expired);
     return 0;
+  }
+
+  missCause(key: KeySlice): MissCause {
+    return this.#causes.get(idOf(key)) ?? MissCause.cold;
+  }
+
+  noteMissCause(key: KeySlice, cause: MissCause): void {
+    this.#causes.set(idOf(key), cause);
   }
 
   flags(ref: EntryRef): number {
@@ -120,8 +131,10 @@ export class MapMemory implements EntryMemory {
 
   remove(key: KeySlice): boolean {
     const ref = this.peek(key);
-    if (ref !== 0) this.#drop(idOf(key), ref);
-    return ref !== 0;
+    if (ref === 0) return false;
+    this.#drop(idOf(key), ref);
+    this.noteMissCause(key, MissCause.invalidated);
+    return true;
   }
 
   expire(key: KeySlice, ttlMs: number): boolean {

@@ -4,13 +4,14 @@ import { stripVTControlCharacters } from 'node:util';
 import { LarderError } from '@larder/proto';
 import { defineCommand, renderUsage } from 'citty';
 import { flags, parseCommandLine } from './command-line.js';
+import { connectedFlags } from './commands/connected-arguments.js';
+import { statusCommand } from './commands/status-command.js';
 import { readNodeConfig } from './config.js';
 import { ExitCode, exitCodeOf } from './exit-code.js';
 import { createLog, type Log } from './log.js';
 import { startNode } from './node.js';
 import type { RunningNode } from './running-node.js';
 import { logGrpcTo } from './server/grpc-log.js';
-import { statusCommand, statusFlags } from './status-command.js';
 import { keepYoungGenerationSmall } from './young-generation.js';
 
 /** `larder-node`: one cache node in a process of its own. docs/running.md describes flags, config and exit codes. */
@@ -28,8 +29,12 @@ const command = defineCommand({
 });
 
 const statusUsage = defineCommand({
-  meta: { name: 'larder-node status', version, description: 'What a node says of its cluster' },
-  args: statusFlags,
+  meta: {
+    name: 'larder-node status',
+    version,
+    description: 'What a node says of its cluster, and what its nodes have counted',
+  },
+  args: connectedFlags,
 });
 
 async function printUsage(of: typeof command | typeof statusUsage): Promise<void> {

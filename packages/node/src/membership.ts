@@ -35,6 +35,8 @@ export interface MembershipOptions {
   viewInstalled(view: ViewDocument): void;
 }
 
+/** So long a partition that was lost explains misses of keys that nobody remembers: what is asked for again came by then. A guess. */
+const EMPTIED_MS = 60_000;
 /** Between the news that the cluster goes on without this node and its return. */
 const RETURN_AFTER_MS = 200;
 
@@ -45,6 +47,7 @@ export class Membership implements MemberHost {
   #options: MembershipOptions | undefined;
   #adoption: DirtyAdoption | undefined;
   #member: Member | undefined;
+  #view: ViewDocument | undefined;
   #returning: Timer | undefined;
   #isLeaving = false;
   #hasLeft = false;
@@ -111,6 +114,7 @@ export class Membership implements MemberHost {
     if (this.#options === undefined) return false;
     const { storage } = this.#options;
     const isBehind = storage.maintain(budgetMs);
+    this.partitions.forgetEmptied(this.#options.clock.monotonicMs());
     this.removals.submit();
     return this.#adoption!.step() || isBehind;
   }
@@ -125,6 +129,7 @@ export class Membership implements MemberHost {
   }
 
   viewInstalled(view: ViewDocument): void {
+    this.#noteEmptied(view);
     this.#options!.viewInstalled(view);
     if (this.#member?.listed) for (const resolve of this.#waitingForView.splice(0)) resolve();
     if (this.#isLeaving && this.#isLastOne()) this.#left();
@@ -167,6 +172,16 @@ export class Membership implements MemberHost {
 
   refused(node: string, error: LarderError): void {
     this.#options!.log.warn({ event: 'peer-refused', peer: node, error: error.message });
+  }
+
+  #noteEmptied(view: ViewDocument): void {
+    const before = this.#view;
+    this.#view = view;
+    if (before?.cluster !== view.cluster) return;
+    const untilMs = this.#options!.clock.monotonicMs() + EMPTIED_MS;
+    for (const [partition, { lost }] of view.partitions.entries()) {
+      if (lost > before.partitions[partition]!.lost) this.partitions.emptied(partition, untilMs);
+    }
   }
 
   #begin(): void {

@@ -61,7 +61,9 @@ function cacheResult(run: Run, name: CacheName): CacheResult {
   };
 }
 
-type CounterName = Exclude<keyof CacheStatistics, 'name'>;
+type CounterName = {
+  [Field in keyof CacheStatistics]: CacheStatistics[Field] extends number ? Field : never;
+}[keyof CacheStatistics];
 
 /** The sum over all nodes. */
 export function total(nodes: readonly NodeStatistics[], cache: string, counter: CounterName): number {

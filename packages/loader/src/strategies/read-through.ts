@@ -3,6 +3,7 @@ import { EntryFlag } from '../entry-memory.js';
 import { isHidden } from '../is-hidden.js';
 import { keyText } from '../key-text.js';
 import { MissBatcher } from '../miss-batcher.js';
+import { MissCause } from '../miss-cause.js';
 import type { Reply } from '../reply.js';
 import { Flight } from '../single-flight.js';
 import { splitBatch } from '../split-batch.js';
@@ -82,7 +83,10 @@ export class ReadThrough {
         },
         failed: (part, error) => {
           counters.loadFailures += part.length;
-          for (const flight of part) this.#fail(flight, error);
+          for (const flight of part) {
+            this.context.memory.noteMissCause(flight.key, MissCause.loadFailed);
+            this.#fail(flight, error);
+          }
         },
       },
     );
@@ -129,6 +133,7 @@ export class ReadThrough {
     const { memory, life, policy } = this.context;
     if (value !== undefined) memory.put(key, value, 0, value.length, life.lifeMs(TTL_DEFAULT), 0);
     else if (policy.negativeTtlMs > 0) memory.put(key, NO_VALUE, 0, 0, policy.negativeTtlMs, EntryFlag.negative);
+    else memory.noteMissCause(key, MissCause.cold);
   }
 
   /** From memory if it has the key, because that is at least as new as what was loaded. */

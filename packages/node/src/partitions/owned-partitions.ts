@@ -15,6 +15,8 @@ export class OwnedPartitions {
   #ownedCount = 0;
   #table: ServingTable | undefined;
   #flushScheduled = false;
+  /** Partitions that began anew, empty, until that is no news any more. */
+  readonly #emptiedUntilMs = new Map<number, number>();
 
   constructor(
     readonly selfId: string,
@@ -115,6 +117,21 @@ export class OwnedPartitions {
     const before = this.#owners[partition];
     this.#ownedCount += (replicator === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
     this.#owners[partition] = replicator;
+  }
+
+  /** The partition began anew, empty, because both of its copies were lost. */
+  emptied(partition: number, untilMs: number): void {
+    this.#emptiedUntilMs.set(partition, untilMs);
+  }
+
+  isEmptied(partition: number): boolean {
+    return this.#emptiedUntilMs.size !== 0 && this.#emptiedUntilMs.has(partition);
+  }
+
+  forgetEmptied(nowMs: number): void {
+    for (const [partition, untilMs] of this.#emptiedUntilMs) {
+      if (untilMs <= nowMs) this.#emptiedUntilMs.delete(partition);
+    }
   }
 
   readonly #flush = (): void => {

@@ -3,6 +3,7 @@ import {
   type EntryRef,
   type Hold,
   type HoldSink,
+  MissCause,
   PutResult,
   type RequestId,
   RequestResult,
@@ -44,6 +45,11 @@ export class PartitionMemory extends StoredEntries {
 
   refusal(partition: number): LarderError {
     return this.partitions.refusal(partition);
+  }
+
+  override missCause(key: KeySlice): MissCause {
+    const cause = super.missCause(key);
+    return cause === MissCause.cold && this.partitions.isEmptied(key.partition) ? MissCause.moved : cause;
   }
 
   put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {

@@ -1,4 +1,5 @@
-import { EntryFlag, type EntryRef, PutResult } from '@larder/loader';
+import { EntryFlag, type EntryRef, MissCause, PutResult, RequestResult } from '@larder/loader';
+import type { KeySlice } from '@larder/proto';
 import type { CopyEntries } from '../replication/copy-entries.js';
 import type { ReplicatedRecord } from '../replication/record.js';
 import type { Storage } from '../storage/storage.js';
@@ -29,10 +30,11 @@ export class StoredCopy implements CopyEntries {
   }
 
   /** False: there is no room for it, and nothing that may be evicted. */
-  apply({ cache, key, value, epoch, seq, ttlMs, flags }: ReplicatedRecord): boolean {
+  apply(record: ReplicatedRecord): boolean {
+    const { cache, key, value, epoch, seq, ttlMs, flags } = record;
     const at = wholeKey(key, this.partition);
     if (value === undefined && (flags & WITHOUT_VALUE) === 0) {
-      this.storage.remove(cache, at);
+      this.storage.remove(cache, at, this.#causeOf(record, at));
       return true;
     }
     const bytes = value ?? NO_VALUE;
@@ -60,6 +62,13 @@ export class StoredCopy implements CopyEntries {
       if (next === 0) break;
     }
     return next;
+  }
+
+  /** What the owner removed by itself is of no request: it had expired, or was evicted. */
+  #causeOf({ cache, request, result }: ReplicatedRecord, key: KeySlice): MissCause {
+    if (request !== undefined || result !== RequestResult.notFound) return MissCause.invalidated;
+    const ref = this.storage.peek(cache, key);
+    return ref !== 0 && this.storage.remainingMs(ref) === 1 ? MissCause.expired : MissCause.evicted;
   }
 
   clear(): void {

@@ -3,6 +3,7 @@ import {
   type EntryRef,
   type Hold,
   type HoldSink,
+  type MissCause,
   type PutResult,
   type RequestId,
   RequestResult,
@@ -28,6 +29,14 @@ export abstract class StoredEntries implements EntryMemory {
 
   peek(key: KeySlice): EntryRef {
     return this.storage.peek(this.cache, key);
+  }
+
+  missCause(key: KeySlice): MissCause {
+    return this.storage.missCause(this.cache, key);
+  }
+
+  noteMissCause(key: KeySlice, cause: MissCause): void {
+    this.storage.noteMissCause(this.cache, key, cause);
   }
 
   flags(ref: EntryRef): number {

@@ -4,6 +4,7 @@ import { toLarderError } from '@larder/proto';
 import type { NodeCache } from '../caches.js';
 import type { ClusterStatus } from '../cluster/cluster-status.js';
 import type { Storage } from '../storage/storage.js';
+import { cacheStatistics } from './cache-statistics.js';
 import { type ServerContext, toStatus } from './server-context.js';
 
 /** What operators ask a node: AdminService of larder/v1/admin.proto. */
@@ -53,9 +54,4 @@ export function adminHandlers(options: AdminOptions) {
 export async function drainAll(caches: readonly NodeCache[], timeoutMs: number): Promise<number> {
   const left = await Promise.all(caches.map((cache) => cache.loader.drain(timeoutMs)));
   return left.reduce((sum, count) => sum + count, 0);
-}
-
-function cacheStatistics(cache: NodeCache, storage: Storage): object {
-  const { oldestPendingMs, ...loader } = cache.loader.statistics();
-  return { name: cache.name, ...storage.statistics(cache.id), ...loader, oldestPendingMs: Math.floor(oldestPendingMs) };
 }

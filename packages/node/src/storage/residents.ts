@@ -1,4 +1,4 @@
-import { EntryFlag, type EntryRef } from '@larder/loader';
+import { EntryFlag, type EntryRef, MissCause } from '@larder/loader';
 import { LarderError, partitionOf } from '@larder/proto';
 import { type Arena, windowOf, windowOffset } from './arena.js';
 import {
@@ -17,6 +17,7 @@ import {
 } from './block.js';
 import { CacheSpace } from './cache-space.js';
 import { type Chunks, wordsOfChunks } from './chunks.js';
+import type { Departures } from './departures.js';
 import type { Tenants } from './evacuation.js';
 import type { EvictionPolicy } from './eviction/eviction-policy.js';
 import type { KeyHash } from './key-hash.js';
@@ -50,6 +51,7 @@ export class Residents implements Tenants {
   readonly #pages: PolicyPages;
   readonly #states: PartitionStates;
   readonly #onRemoval: OnRemoval;
+  readonly departures: Departures;
   /** The key of a record, while the engine's own holds the key of a call. */
   readonly #key: KeyHash;
   #partition = 0;
@@ -62,6 +64,7 @@ export class Residents implements Tenants {
     pages: PolicyPages,
     states: PartitionStates,
     key: KeyHash,
+    departures: Departures,
     onRemoval: OnRemoval,
   ) {
     this.#arena = arena;
@@ -71,6 +74,7 @@ export class Residents implements Tenants {
     this.#pages = pages;
     this.#states = states;
     this.#key = key;
+    this.departures = departures;
     this.#onRemoval = onRemoval;
   }
 
@@ -109,11 +113,19 @@ export class Residents implements Tenants {
     else this.#countAside(space, ref);
   }
 
-  /** Removes an entry and frees its blocks. `cause` 0: it was deleted. */
-  leave(ref: EntryRef, slot: number, partition: number, hash: number, cause: RemovalCause | 0): void {
+  /** Removes an entry and frees its blocks. `cause` 0: it was deleted, for that reason, or is being dropped. */
+  leave(
+    ref: EntryRef,
+    slot: number,
+    partition: number,
+    hash: number,
+    cause: RemovalCause | 0,
+    reason: MissCause = MissCause.invalidated,
+  ): void {
     const space = this.space(this.#records.cache(ref));
     if (ref === this.replaced) this.replaced = 0;
     if (cause !== 0) this.#report(space, partition, ref, cause);
+    this.departures.note(hash, this.#reasonOf(cause, partition, reason));
     this.#uncount(space, ref);
     if (this.isAside(ref)) this.#countPinned(space, ref, -1);
     else if (cause === RemovalCause.evicted) space.policy.evict(ref, hash);
@@ -301,6 +313,12 @@ export class Residents implements Tenants {
     if (cause === RemovalCause.evicted) space.evictions++;
     else space.expirations++;
     this.#onRemoval(space.id, partition, ref, cause);
+  }
+
+  #reasonOf(cause: RemovalCause | 0, partition: number, reason: MissCause): MissCause {
+    if (cause === RemovalCause.evicted) return MissCause.evicted;
+    if (cause === RemovalCause.expired) return MissCause.expired;
+    return this.#states.isDropping(partition) ? MissCause.moved : reason;
   }
 
   #uncount(space: CacheSpace, ref: EntryRef): void {

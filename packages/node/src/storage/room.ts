@@ -54,7 +54,7 @@ export class Room {
 
   /** Bytes beside the arena. */
   get fixedBytes(): number {
-    let bytes = this.#arena.fixedBytes + this.#index.fixedBytes;
+    let bytes = this.#arena.fixedBytes + this.#index.fixedBytes + this.#residents.departures.bytes;
     for (const space of this.#residents.spaces) bytes += space.policyBytes - space.policy.pageBytes;
     return bytes;
   }

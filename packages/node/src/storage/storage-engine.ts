@@ -1,10 +1,11 @@
 import { assert, type Clock, type Random } from '@larder/base';
-import { type EntryRef, PutResult } from '@larder/loader';
+import { type EntryRef, MissCause, PutResult } from '@larder/loader';
 import { KEY_BYTES_MAX, type KeySlice } from '@larder/proto';
 import { Arena } from './arena.js';
 import { fixedWords } from './block.js';
 import { chargeOf } from './cache-space.js';
 import { Chunks, chunkCount, wordsOfChunks } from './chunks.js';
+import { Departures } from './departures.js';
 import { Evacuation } from './evacuation.js';
 import { createPolicy } from './eviction/create-policy.js';
 import { ExpirySweep } from './expiry-sweep.js';
@@ -65,6 +66,7 @@ export class StorageEngine implements Storage {
       pages,
       this.states,
       this.#key.sibling(),
+      new Departures(options.memoryBytesMax),
       onRemoval,
     );
     this.#lives = new Lives(this.records, this.index, this.residents, this.states, clock);
@@ -107,6 +109,18 @@ export class StorageEngine implements Storage {
     if (slot === 0) return 0;
     const ref = this.index.ref(slot);
     return this.#lives.isLive(ref, key.partition) ? ref : 0;
+  }
+
+  missCause(cache: number, key: KeySlice): MissCause {
+    const slot = this.#findSlot(cache, key);
+    if (slot !== 0 && !this.#lives.isLive(this.index.ref(slot), key.partition)) return MissCause.expired;
+    if (this.states.isDropping(key.partition)) return MissCause.moved;
+    return this.residents.departures.causeOf(this.#key.hash);
+  }
+
+  noteMissCause(cache: number, key: KeySlice, cause: MissCause): void {
+    this.#key.load(cache, key.bytes, key.start, key.end);
+    this.residents.departures.note(this.#key.hash, cause);
   }
 
   cacheOf(ref: EntryRef): number {
@@ -181,10 +195,10 @@ export class StorageEngine implements Storage {
     return PutResult.stored;
   }
 
-  remove(cache: number, key: KeySlice): boolean {
+  remove(cache: number, key: KeySlice, cause: MissCause = MissCause.invalidated): boolean {
     if (this.#liveOrLeave(cache, key) === 0) return false;
     const slot = this.index.find(cache, key.partition, this.#key);
-    this.residents.leave(this.index.ref(slot), slot, key.partition, this.#key.hash, 0);
+    this.residents.leave(this.index.ref(slot), slot, key.partition, this.#key.hash, 0, cause);
     return true;
   }
 

@@ -1,4 +1,4 @@
-import type { EntryRef, PutResult } from '@larder/loader';
+import type { EntryRef, MissCause, PutResult } from '@larder/loader';
 import type { KeySlice } from '@larder/proto';
 
 export { createStorage } from './create-storage.js';
@@ -49,6 +49,11 @@ export interface Storage {
   /** The same without counting as a use. */
   peek(cache: number, key: KeySlice): EntryRef;
 
+  /** Why there is no live entry; of one that there is, why there was none before, if that is still known. */
+  missCause(cache: number, key: KeySlice): MissCause;
+  /** The key stays away for this cause. */
+  noteMissCause(cache: number, key: KeySlice, cause: MissCause): void;
+
   cacheOf(ref: EntryRef): number;
   keyBytes(ref: EntryRef): number;
   copyKey(ref: EntryRef, target: Uint8Array, at: number): void;
@@ -76,7 +81,8 @@ export interface Storage {
     ttlMs: number,
     flags: number,
   ): PutResult;
-  remove(cache: number, key: KeySlice): boolean;
+  /** `cause`: why the next get will miss it. Default: invalidated. */
+  remove(cache: number, key: KeySlice, cause?: MissCause): boolean;
   /** 0: never expires. */
   expire(cache: number, key: KeySlice, ttlMs: number): boolean;
   setFlags(ref: EntryRef, flags: number): void;

@@ -1,0 +1,101 @@
+/** What an operator sees of a running cluster: the commands of docs/observing.md against real nodes and PostgreSQL. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { connect, type Larder } from '@larder/client';
+import { type Cluster, type Postgres, startCluster, startPostgres } from '@larder/test-kit';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../packages/node/dist/main.js', import.meta.url));
+const TABLES = `
+  CREATE TABLE products (id integer PRIMARY KEY, name text NOT NULL, price numeric CHECK (price > 0));
+  CREATE TABLE scores (player text PRIMARY KEY, points bigint NOT NULL CHECK (points >= 0));
+  INSERT INTO products SELECT id, 'Product ' || id, id FROM generate_series(1, 100) id`;
+const CONFIG = {
+  memory: '64MiB',
+  caches: {
+    products: { origin: { postgresTable: { table: 'products', key: 'id' } }, negativeTtl: null },
+    scores: {
+      write: 'behind',
+      origin: { postgresTable: { table: 'scores', key: 'player' } },
+      writeBehind: { maxDelay: '50ms', retryFirst: '10ms', retryMax: '20ms' },
+    },
+    idle: {},
+  },
+};
+
+let postgres: Postgres;
+let sql: pg.Client;
+let cluster: Cluster;
+let larder: Larder;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  sql = new pg.Client({ connectionString: postgres.url });
+  await sql.connect();
+  await sql.query(TABLES);
+  const config = { database: { url: postgres.url }, ...CONFIG };
+  cluster = await startCluster({ config, nodes: 2 });
+  larder = await connect({ endpoints: cluster.endpoints, timeout: '20s' });
+});
+
+afterAll(async () => {
+  await larder?.close();
+  await cluster?.stop();
+  await sql?.end();
+  await postgres?.stop();
+});
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** One run of the command, as a shell would do it. `address`: of the node that is asked. */
+function larderNode(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+function anyNode(): string[] {
+  return ['--connect', cluster.endpoints[0] as string];
+}
+
+describe('larder-node status', () => {
+  test('has a block for each cache, over all nodes, with what is not zero', async () => {
+    const products = larder.cache('products');
+    for (let id = 1; id <= 40; id++) await products.get(id);
+    for (let id = 1; id <= 40; id++) await products.get(id);
+    await products.set(1, { name: 'One', price: '2' });
+    await products.delete(2);
+    await products.get(2);
+    const { code, stdout, stderr } = await larderNode('status', ...anyNode());
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const blocks = stdout.split('\n\n');
+    const block = blocks.find((text) => text.startsWith('cache products'));
+    expect(block).toMatch(/^ {2}entries +78 with their copies, in [\d.]+ KiB$/m);
+    expect(block).toMatch(/^ {2}reads +81, 49\.4 % hits$/m);
+    expect(block).toMatch(/^ {2}misses +41: 40 cold, 1 invalidated$/m);
+    expect(block).toMatch(/^ {2}loads +41 keys in \d+ statements, 40 found$/m);
+    expect(block).toMatch(
+      /^ {2}load time +p50 [\d.]+ ms, p99 [\d.]+ ms, max [\d.]+ ms; keys of a statement: mean 1\.0/m,
+    );
+    expect(block).toMatch(/^ {2}writes +1 set, 1 delete, 2 rows in 2 statements$/m);
+    expect(block).not.toMatch(/pending|failed|evicted/);
+    expect(blocks.find((text) => text.startsWith('cache idle'))?.trim()).toBe('cache idle');
+    expect(stdout).toMatch(/^n2 +up \d+ (ms|s) +[\d.]+ \w+ of 64\.0 MiB +\d/m);
+  });
+
+  test('as JSON is what programs read: the view, each node, and each cache over all nodes', async () => {
+    const { stdout } = await larderNode('status', ...anyNode(), '--json');
+    const { nodeId, members, nodes, caches } = JSON.parse(stdout);
+    expect([nodeId, members.length, nodes.length]).toEqual(['n1', 2, 2]);
+    const hits = nodes.map((node: { caches: { hits: number }[] }) => node.caches[0]?.hits);
+    expect(caches[0]).toMatchObject({ name: 'products', hits: hits[0] + hits[1], misses: 41, missesInvalidated: 1 });
+    expect(caches[0].loadMs.count).toBeGreaterThan(0);
+  });
+});
