@@ -112,6 +112,14 @@ class PromiseReply implements Reply {
     this.resolve(undefined);
   }
 
+  leased(): void {
+    this.resolve(undefined);
+  }
+
+  refusedFill(): void {
+    this.resolve(undefined);
+  }
+
   written(): void {
     this.resolve(undefined);
   }

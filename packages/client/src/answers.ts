@@ -49,6 +49,27 @@ export class ValueAnswer<V> implements AnswerReader<V | undefined> {
   }
 }
 
+/** A miss that the caller is to load. */
+export class Lease {
+  /** 0: what is loaded is not stored. */
+  constructor(readonly number: number) {}
+}
+
+/** GET with a lease: the value, a Lease, or undefined for a miss of a cache that grants none. */
+export class LeaseAnswer<V> implements AnswerReader<V | Lease | undefined> {
+  constructor(private readonly codec: Codec<V>) {}
+
+  read(reply: SessionResponseReader): V | Lease | undefined {
+    if (reply.hasValue) return this.codec.decode(reply.bytes, reply.valueStart, reply.valueEnd);
+    return reply.lease === 0 ? undefined : new Lease(reply.lease);
+  }
+
+  /** A large value that has gone since the session spoke of it was perhaps invalidated, and Bulk grants no lease. */
+  readBulk(bytes: Buffer | undefined): V | Lease {
+    return bytes ? this.codec.decode(bytes, 0, bytes.length) : new Lease(0);
+  }
+}
+
 /** ENTRY: an Entry or undefined. */
 export class EntryAnswer<V> implements AnswerReader<Entry<V> | undefined> {
   constructor(private readonly codec: Codec<V>) {}

@@ -1,10 +1,12 @@
 import type { Duration } from '@larder/base';
-import { OperationKind, TTL_DEFAULT } from '@larder/proto';
+import { type OperationExtras, OperationKind, TTL_DEFAULT } from '@larder/proto';
 import { wireAck } from './acknowledgement.js';
 import {
   type Entry,
   EntryAnswer,
   foundAnswer,
+  Lease,
+  LeaseAnswer,
   ttlAnswer,
   ValueAnswer,
   type Written,
@@ -23,7 +25,15 @@ import {
 import { type Codec, encodeValue } from './codecs/codec.js';
 import type { AnswerReader, CacheHandle } from './connection/call.js';
 import type { Dispatcher } from './dispatcher.js';
-import { checkLoad, checkLoadOptions, type Fills, isLoadedWhileAway, type Load, type LoadOptions } from './fills.js';
+import {
+  checkLoad,
+  checkLoadOptions,
+  type Fills,
+  type FillTarget,
+  isLoadedWhileAway,
+  type Load,
+  type LoadOptions,
+} from './fills.js';
 import { type Key, keyText } from './keys.js';
 
 /** What a cache is made of. */
@@ -38,6 +48,8 @@ export interface CacheParts<V> {
   readonly fills: Fills<V>;
 }
 
+const WITH_LEASE: OperationExtras = { lease: true };
+
 /**
  * One cache of the cluster, typed. Every method rejects with a LarderError: BAD_ARGUMENT, UNKNOWN_CACHE, NOT_OWNER, TIMEOUT,
  * ABORTED, UNAVAILABLE, BUSY, CLOSED and INCOMPATIBLE may meet any of them, those that give values also CODEC, ORIGIN and
@@ -48,12 +60,14 @@ export class Cache<V> {
   readonly #parts: CacheParts<V>;
   readonly #valueAnswer: ValueAnswer<V>;
   readonly #entryAnswer: EntryAnswer<V>;
+  readonly #leaseAnswer: LeaseAnswer<V>;
 
   /** Made by `larder.cache()`. */
   constructor(parts: CacheParts<V>) {
     this.#parts = parts;
     this.#valueAnswer = new ValueAnswer(parts.codec);
     this.#entryAnswer = new EntryAnswer(parts.codec);
+    this.#leaseAnswer = new LeaseAnswer(parts.codec);
   }
 
   get name(): string {
@@ -92,6 +106,10 @@ export class Cache<V> {
 
   /** Stores the value as the cache's write strategy says: once it resolves, that strategy's promise is kept. */
   set(key: Key, value: V, options?: SetOptions): Promise<Written> {
+    return this.#set(key, value, options, undefined);
+  }
+
+  #set(key: Key, value: V, options: SetOptions | undefined, extras: OperationExtras | undefined): Promise<Written> {
     let bytes: Uint8Array;
     let ttlMs: number;
     try {
@@ -100,7 +118,7 @@ export class Cache<V> {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#run(OperationKind.set, key, bytes, ttlMs, options, writtenAnswer);
+    return this.#run(OperationKind.set, key, bytes, ttlMs, options, writtenAnswer, extras);
   }
 
   /**
@@ -133,10 +151,12 @@ export class Cache<V> {
   }
 
   /**
-   * The value, or on a miss what `load` returns, stored first. Callers of this process that ask for the same key
-   * meanwhile share one load. Rejects with LOADER, the thrown error as its cause, if `load` throws or returns undefined;
-   * a failure to store does not hide the value that was loaded. While the cluster is away the value is loaded all the
-   * same, and not stored: see `whileAway`.
+   * The value, or on a miss what `load` returns, stored first. Of all callers in the cluster one loads, and the others wait for
+   * it, up to their timeout; a value whose key was written, deleted or invalidated since its load began is not stored. Rejects
+   * with LOADER, the thrown error as its cause, if `load` throws or returns undefined: then the next caller loads. A failure to
+   * store does not hide the value that was loaded. While the cluster is away the value is loaded all the same, and not stored:
+   * see `whileAway`. A read-through cache loads from its database first; what that does not have callers of one process load
+   * together, and it is set like any other value.
    */
   async getOrSet(key: Key, load: Load<V>, options: LoadOptions = {}): Promise<V> {
     checkLoad(load);
@@ -144,14 +164,30 @@ export class Cache<V> {
     const text = keyText(key);
     const { fills } = this.#parts;
     const { signal, ...shared } = options;
+    let found: V | Lease | undefined;
     try {
-      const value = await this.get(text, options);
-      if (value !== undefined) return value;
+      found = await this.#run(OperationKind.get, text, undefined, TTL_DEFAULT, options, this.#leaseAnswer, WITH_LEASE);
     } catch (error) {
       if (!isLoadedWhileAway(error, options)) throw error;
-      return fills.join(text, load, async () => {}, signal);
+      return fills.join(text, load, NOT_STORED, signal);
     }
-    return fills.join(text, load, (loaded) => this.set(text, loaded, shared), signal);
+    const lease = found instanceof Lease ? found.number : undefined;
+    if (found !== undefined && lease === undefined) return found as V;
+    return fills.join(text, load, this.#fillTarget(text, lease, shared), signal);
+  }
+
+  /** `lease` undefined: the cache grants none. 0: there is none any more. */
+  #fillTarget(text: string, lease: number | undefined, options: SetOptions): FillTarget<V> {
+    if (lease === 0) return NOT_STORED;
+    if (lease === undefined) return { lease: 0, store: (value) => this.set(text, value, options), release() {} };
+    const extras = { fill: lease };
+    return {
+      lease,
+      store: (value) => this.#set(text, value, options, extras),
+      release: () => {
+        this.#run(OperationKind.release, text, undefined, TTL_DEFAULT, undefined, foundAnswer, extras).catch(() => {});
+      },
+    };
   }
 
   /** Milliseconds left, null if it never expires, undefined if there is no entry. Never loads. */
@@ -177,6 +213,7 @@ export class Cache<V> {
     ttlMs: number,
     options: WriteOptions | undefined,
     answer: AnswerReader<T>,
+    extras?: OperationExtras,
   ): Promise<T> {
     let text: string;
     let timeoutMs: number;
@@ -189,6 +226,9 @@ export class Cache<V> {
       return Promise.reject(error);
     }
     const { dispatcher, handle } = this.#parts;
-    return dispatcher.call(handle, kind, text, value, ttlMs, timeoutMs, answer, ack, options?.signal);
+    return dispatcher.call(handle, kind, text, value, ttlMs, timeoutMs, answer, ack, options?.signal, extras);
   }
 }
+
+/** While the cluster is away: what is loaded is the callers' only. */
+const NOT_STORED: FillTarget<unknown> = { lease: undefined, store: async () => {}, release() {} };

@@ -25,27 +25,39 @@ export type Load<V> = (context: LoadContext<V>) => V | Promise<V>;
 /** Loads under way at the same time. At the bound: BUSY. */
 const FILLS_MAX = 65_536;
 
+/** Where a loaded value goes. */
+export interface FillTarget<V> {
+  /** The lease under which it is loaded; 0: none; undefined: any that this process has. */
+  readonly lease: number | undefined;
+  store(value: V): Promise<unknown>;
+  /** There is nothing to store, or it could not be stored: others need not wait for it. Must not throw. */
+  release(): void;
+}
+
 interface Fill<V> {
+  readonly lease: number | undefined;
+  readonly target: FillTarget<V>;
   readonly value: Promise<V>;
   readonly controller: AbortController;
   waiters: number;
+  isDone: boolean;
 }
 
 /**
- * Cache-aside: the loads that `getOrSet` of one cache has under way, so that callers of one key share one. A caller whose
- * signal is aborted leaves; the load itself is aborted when the last one has left.
+ * Cache-aside: the loads that `getOrSet` of one cache has under way in this process. Callers who were told the same lease share
+ * one; who gets another one comes after a write of the key, and begins a load of its own. A caller whose signal is aborted leaves;
+ * the load itself is aborted when the last one has left.
  */
 export class Fills<V> {
   readonly #fills = new Map<string, Fill<V>>();
 
-  /** The value of the load of this key, which `load` and `store` make if there is none. */
-  async join(
-    key: string,
-    load: Load<V>,
-    store: (value: V) => Promise<unknown>,
-    signal: AbortSignal | undefined,
-  ): Promise<V> {
-    const fill = this.#fills.get(key) ?? this.#start(key, load, store);
+  #underWay = 0;
+
+  /** The value of the load of this key, which `load` and `target` make if there is none. */
+  async join(key: string, load: Load<V>, target: FillTarget<V>, signal: AbortSignal | undefined): Promise<V> {
+    const current = this.#fills.get(key);
+    const isSame = current !== undefined && (target.lease === undefined || target.lease === current.lease);
+    const fill = isSame ? current : this.#start(key, load, target);
     fill.waiters++;
     try {
       return await unlessAborted(fill.value, signal, 'the call');
@@ -54,13 +66,18 @@ export class Fills<V> {
     }
   }
 
-  #start(key: string, load: Load<V>, store: (value: V) => Promise<unknown>): Fill<V> {
-    if (this.#fills.size >= FILLS_MAX) {
+  #start(key: string, load: Load<V>, target: FillTarget<V>): Fill<V> {
+    if (this.#underWay >= FILLS_MAX) {
+      target.release();
       throw new LarderError('BUSY', `more than ${FILLS_MAX} loads of this cache are under way`);
     }
+    this.#underWay++;
     const controller = new AbortController();
-    const value = this.#run(key, load, store, controller.signal);
-    const fill = { value, controller, waiters: 0 };
+    const value = this.#run(key, load, target, controller.signal).finally(() => {
+      this.#underWay--;
+      fill.isDone = true;
+    });
+    const fill: Fill<V> = { lease: target.lease, target, value, controller, waiters: 0, isDone: false };
     this.#fills.set(key, fill);
     return fill;
   }
@@ -68,12 +85,24 @@ export class Fills<V> {
   /** Nobody waits, because it is done or because all have left: then who comes next starts anew. */
   #abandon(key: string, fill: Fill<V>): void {
     fill.controller.abort();
+    if (!fill.isDone) fill.target.release();
     if (this.#fills.get(key) === fill) this.#fills.delete(key);
     // With all callers gone a failure is nobody's any more.
     fill.value.catch(() => {});
   }
 
-  async #run(key: string, load: Load<V>, store: (value: V) => Promise<unknown>, signal: AbortSignal): Promise<V> {
+  async #run(key: string, load: Load<V>, target: FillTarget<V>, signal: AbortSignal): Promise<V> {
+    let isKept = false;
+    try {
+      const { value, isStored } = await this.#load(key, load, signal);
+      if (isStored) isKept = await target.store(value).then(() => true, ignoreUnlessMistake);
+      return value;
+    } finally {
+      if (!isKept) target.release();
+    }
+  }
+
+  async #load(key: string, load: Load<V>, signal: AbortSignal): Promise<{ value: V; isStored: boolean }> {
     let isStored = true;
     const skip = (value: V): V => {
       isStored = false;
@@ -91,8 +120,7 @@ export class Fills<V> {
         `the load of key ${shownValue(key)} returned undefined; null says that there is none`,
       );
     }
-    if (isStored) await store(value).catch(ignoreUnlessMistake);
-    return value;
+    return { value, isStored };
   }
 }
 
@@ -104,7 +132,7 @@ export function checkLoad(load: unknown): void {
 
 /** Whether `load` is to be called although the cluster did not say whether it has the value. */
 export function isLoadedWhileAway(error: unknown, { whileAway = 'load' }: LoadOptions): boolean {
-  if (whileAway === 'fail' || !(error instanceof LarderError)) return false;
+  if (whileAway === 'fail' || !(error instanceof LarderError) || error.details?.final === true) return false;
   return error.code === 'UNAVAILABLE' || error.code === 'TIMEOUT';
 }
 
@@ -118,8 +146,9 @@ export function checkLoadOptions(options: LoadOptions): void {
 }
 
 /** The value was loaded and is good, stored or not; only a mistake of the caller's must not go unseen. */
-function ignoreUnlessMistake(error: unknown): void {
+function ignoreUnlessMistake(error: unknown): false {
   if (!(error instanceof LarderError)) throw error;
   if (error.code === 'BAD_ARGUMENT' || error.code === 'CODEC' || error.code === 'TOO_LARGE') throw error;
   if (error.code === 'READ_ONLY') throw error;
+  return false;
 }

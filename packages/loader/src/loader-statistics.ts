@@ -21,6 +21,12 @@ export interface LoaderStatistics {
   readonly loadFailures: number;
   /** Gets that waited for somebody else's load. */
   readonly coalescedWaiters: number;
+  /** Cache-aside: leases granted to applications that load. */
+  readonly leases: number;
+  /** Leases whose time was over before they were filled. */
+  readonly leasesExpired: number;
+  /** Fills that came after the end of their lease, such as after a write of the key. */
+  readonly refusedFills: number;
   readonly readStatements: number;
   readonly writeStatements: number;
   /** Rows that writes and deletes have changed in the origin. */
@@ -59,6 +65,9 @@ export class LoaderCounters {
   loadsFound = 0;
   loadFailures = 0;
   coalescedWaiters = 0;
+  leases = 0;
+  leasesExpired = 0;
+  refusedFills = 0;
   readStatements = 0;
   writeStatements = 0;
   rowsWritten = 0;

@@ -2,7 +2,9 @@ import { assert, type Clock, type Random } from '@larder/base';
 import type { KeySlice } from '@larder/proto';
 import { EntryLife } from './entry-life.js';
 import type { EntryMemory, EntryRef, RequestId } from './entry-memory.js';
+import { FillLeases, isTombstone, type LeaseHolder } from './fill-leases.js';
 import { isHidden } from './is-hidden.js';
+import { keyText } from './key-text.js';
 import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
 import { MeasuredOrigin, type OriginMeasurements } from './origins/measured-origin.js';
 import type { Origin } from './origins/origin.js';
@@ -36,11 +38,14 @@ export interface LoaderOptions {
 export class Loader {
   readonly #memory: EntryMemory;
   readonly #counters = new LoaderCounters();
-  readonly #flights = new SingleFlight();
+  readonly #leases: FillLeases;
+  readonly #flights: SingleFlight;
   readonly #life: EntryLife;
   /** Undefined: cache-aside, a miss is a miss. */
   readonly #reads: ReadThrough | undefined;
   readonly #writes: WriteStrategy;
+  /** What an application has loaded is not to be written to the origin, where it came from. */
+  readonly #fills: WriteMemory;
   readonly #unsure: UnsureKeys;
   readonly #origin: MeasuredOrigin | undefined;
 
@@ -50,6 +55,9 @@ export class Loader {
     this.#origin = origin;
     this.#memory = memory;
     this.#life = new EntryLife(policy, random);
+    const leaseMs = policy.leaseMs;
+    this.#leases = new FillLeases({ name, leaseMs, memory, clock, random, counters: this.#counters });
+    this.#flights = new SingleFlight(this.#leases);
     this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
     const context: StrategyContext = {
       name,
@@ -63,6 +71,7 @@ export class Loader {
     };
     this.#reads = policy.read === 'through' ? new ReadThrough({ ...context, origin: needed(origin) }) : undefined;
     this.#writes = writeStrategy(context, origin, random);
+    this.#fills = new WriteMemory(context);
   }
 
   /** Answers `entry`, `value`, `miss` or `failed` with TIMEOUT, BUSY, ORIGIN, ORIGIN_UNAVAILABLE or CLOSED. */
@@ -108,6 +117,55 @@ export class Loader {
   ): void {
     this.#counters.sets++;
     this.#writes.set(key, value, start, end, ttlMs, reply, timeoutMs);
+  }
+
+  /**
+   * A get whose caller loads what is missing: where a miss is a miss it answers `leased` instead, to one caller at a time;
+   * the others wait. `failed` also with TIMEOUT, final, if that takes too long. The rest is as `get`.
+   */
+  lease(key: KeySlice, reply: Reply, timeoutMs: number, holder: LeaseHolder): void {
+    if (this.#reads !== undefined) {
+      this.get(key, reply, timeoutMs);
+      return;
+    }
+    const memory = this.#memory;
+    const ref = memory.find(key);
+    if (ref !== 0 && !isHidden(memory.flags(ref))) {
+      this.#counters.hits++;
+      this.#hit(key, ref, reply);
+      return;
+    }
+    this.#counters.misses++;
+    const text = keyText(key);
+    if (text === undefined) reply.miss();
+    else if (ref !== 0 && isTombstone(memory, ref)) reply.leased(this.#leases.endedLease());
+    else this.#leases.request(text, key.partition, reply, timeoutMs, holder);
+  }
+
+  /**
+   * Stores what was loaded under a lease, in memory only. Answers `written`, `failed`, or `refusedFill` if the lease has
+   * ended, or if a write of the key to the origin may still be under way.
+   */
+  fill(key: KeySlice, lease: number, value: Uint8Array, start: number, end: number, ttlMs: number, reply: Reply): void {
+    const text = keyText(key);
+    if (text !== undefined && this.#leases.isGood(text, lease) && !this.#unsure.has(text, key.partition)) {
+      this.#fills.set(key, value, start, end, ttlMs, reply);
+      return;
+    }
+    this.#counters.refusedFills++;
+    this.#memory.request = undefined;
+    reply.refusedFill();
+  }
+
+  /** The load under that lease has failed: who waits next gets one. False: it had ended. */
+  release(key: KeySlice, lease: number): boolean {
+    const text = keyText(key);
+    return text !== undefined && this.#leases.release(text, lease);
+  }
+
+  /** Gives back all leases of a holder that is gone. */
+  releaseAll(holder: LeaseHolder): void {
+    if (this.#leases.count > 0) this.#leases.forget(holder);
   }
 
   /**
@@ -160,6 +218,7 @@ export class Loader {
 
   /** Answers everyone who waits with CLOSED and stops all timers. Drain first: what is pending stays in memory only. */
   close(): void {
+    this.#leases.close();
     this.#reads?.close();
     this.#writes.close();
   }

@@ -38,6 +38,11 @@ export interface CachePolicy {
   readonly negativeTtl?: Duration | null | undefined;
   /** Write-around: false leaves a cached value alone, for rows that are written once. Default true. */
   readonly invalidate?: boolean | undefined;
+  /**
+   * Cache-aside: how long one caller of `getOrSet` may load while the others wait for it; then the next one of them loads.
+   * Default 10s.
+   */
+  readonly leaseTimeout?: Duration | undefined;
   readonly loads?: LoadPolicy | undefined;
   readonly writes?: WritePolicy | undefined;
   readonly writeBehind?: WriteBehindPolicy | undefined;
@@ -145,6 +150,7 @@ export const cachePolicySchema: z.ZodType<CachePolicy> = blockSetting({
   jitter: shareSetting(0, 0.5).optional(),
   negativeTtl: durationSetting(0, TTL_MS_MAX).nullable().optional(),
   invalidate: z.boolean({ error: 'true, false' }).optional(),
+  leaseTimeout: durationSetting(100, HOUR_MS).optional(),
   loads: loadPolicySchema.optional(),
   writes: writePolicySchema.optional(),
   writeBehind: writeBehindPolicySchema.optional(),
@@ -164,6 +170,7 @@ export interface ResolvedCachePolicy {
   /** 0: "no such row" is not remembered. */
   readonly negativeTtlMs: number;
   readonly invalidate: boolean;
+  readonly leaseMs: number;
   readonly loads: ResolvedLoadPolicy;
   readonly writes: ResolvedWritePolicy;
   readonly writeBehind: ResolvedWriteBehindPolicy;
@@ -210,6 +217,7 @@ export function resolveCachePolicy(policy: unknown, path = 'cache'): ResolvedCac
     jitter: given.jitter ?? 0.1,
     negativeTtlMs: orElse(given.negativeTtl, '1s') ?? 0,
     invalidate: given.invalidate ?? true,
+    leaseMs: durationMs(given.leaseTimeout ?? '10s') as number,
     loads: resolveLoads(given.loads ?? {}),
     writes: resolveWrites(given.writes ?? {}),
     writeBehind: resolveWriteBehind(given.writeBehind ?? {}, memoryBytesMax),

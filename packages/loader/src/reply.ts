@@ -15,8 +15,12 @@ export interface Reply {
   copied(entry: CopiedEntry): void;
   /** GET found nothing. */
   miss(): void;
+  /** GET found nothing, and it is its caller who loads, under this lease. */
+  leased(lease: number): void;
   /** SET is done, at this version, and so many nodes hold it. 0 copies: it went to the origin only (write-around). */
   written(epoch: number, seq: number, copies: number): void;
+  /** SET came too late to fill its lease: nothing is stored. */
+  refusedFill(): void;
   /** DELETE or EXPIRE is done. */
   found(found: boolean): void;
   failed(error: LarderError): void;

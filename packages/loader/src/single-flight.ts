@@ -1,4 +1,5 @@
 import type { KeySlice } from '@larder/proto';
+import type { FillLeases } from './fill-leases.js';
 import { keyText, sharedKey } from './key-text.js';
 import type { Reply } from './reply.js';
 
@@ -34,6 +35,9 @@ export class Flight {
 export class SingleFlight {
   readonly #flights = new Map<string, Flight>();
 
+  /** `leases`: the loads that applications have under way; they end with those of the cache. */
+  constructor(readonly leases: FillLeases) {}
+
   /** The load that a get of this key can join. */
   current(text: string): Flight | undefined {
     return this.#flights.get(text);
@@ -49,7 +53,7 @@ export class SingleFlight {
 
   /** The key has just been written, deleted or given another life. */
   supersede(key: KeySlice): void {
-    if (this.#flights.size === 0) return;
+    if (this.#flights.size === 0 && this.leases.count === 0) return;
     const text = keyText(key);
     if (text !== undefined) this.supersedeText(text);
   }
@@ -57,9 +61,11 @@ export class SingleFlight {
   /** The partition's keys may be written elsewhere from now on. */
   supersedePartition(partition: number): void {
     for (const flight of this.#flights.values()) if (flight.partition === partition) this.supersedeText(flight.text);
+    this.leases.endPartition(partition);
   }
 
   supersedeText(text: string): void {
+    this.leases.endText(text);
     const flight = this.#flights.get(text);
     if (flight === undefined) return;
     flight.superseded = true;

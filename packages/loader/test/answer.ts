@@ -8,6 +8,8 @@ export type Outcome =
   | { readonly written: { readonly seq: number; readonly copies: number } }
   | { readonly found: boolean }
   | { readonly failed: LarderError }
+  | { readonly leased: number }
+  | 'refused fill'
   | 'miss';
 
 /** A reply that remembers what it was told, and complains if it is told twice. */
@@ -39,6 +41,14 @@ export class Answer implements Reply {
 
   miss(): void {
     this.#tell('miss');
+  }
+
+  leased(leased: number): void {
+    this.#tell({ leased });
+  }
+
+  refusedFill(): void {
+    this.#tell('refused fill');
   }
 
   written(_epoch: number, seq: number, copies: number): void {

@@ -43,6 +43,27 @@ export class Rig {
     return answer;
   }
 
+  /** A get that asks for a fill lease. */
+  lease(key: string, holder: object = this, timeoutMs = 1000): Answer {
+    return this.#answered((answer) => this.loader.lease(slice(key), answer, timeoutMs, holder));
+  }
+
+  /** The number of the lease that it gets at once. */
+  leased(key: string, holder: object = this): number {
+    const { outcome } = this.lease(key, holder);
+    if (typeof outcome !== 'object' || !('leased' in outcome)) throw new Error(`no lease: ${JSON.stringify(outcome)}`);
+    return outcome.leased;
+  }
+
+  fill(key: string, lease: number, value: string): Answer {
+    const bytes = Buffer.from(value);
+    return this.#answered((answer) => this.loader.fill(slice(key), lease, bytes, 0, bytes.length, TTL_DEFAULT, answer));
+  }
+
+  release(key: string, lease: number): boolean {
+    return this.loader.release(slice(key), lease);
+  }
+
   delete(key: string | KeySlice, timeoutMs = 1000): Answer {
     return this.#answered((answer) => this.loader.delete(slice(key), answer, timeoutMs));
   }

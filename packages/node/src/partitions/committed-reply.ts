@@ -57,6 +57,19 @@ export class CommittedReply implements Reply {
     else this.#hold(replicator, replicator.lastRemovalSeq, HeldKind.miss, 0, 0, undefined);
   }
 
+  /** A lease says that there is no entry. */
+  leased(lease: number): void {
+    const replicator = this.#owner();
+    if (replicator === undefined) return;
+    const seq = replicator.lastRemovalSeq;
+    if (seq <= replicator.committedSeq) this.#inner.leased(lease);
+    else this.#hold(replicator, seq, HeldKind.leased, 0, lease, undefined);
+  }
+
+  refusedFill(): void {
+    this.#inner.refusedFill();
+  }
+
   /** seq 0: only the origin has it. */
   written(epoch: number, seq: number, copies: number): void {
     if (seq === 0) {
@@ -129,7 +142,7 @@ export class CommittedReply implements Reply {
   }
 }
 
-const HeldKind = { miss: 0, copied: 1, written: 2, found: 3, notFound: 4 } as const;
+const HeldKind = { miss: 0, copied: 1, written: 2, found: 3, notFound: 4, leased: 5 } as const;
 type HeldKind = (typeof HeldKind)[keyof typeof HeldKind];
 
 /** An answer that waits for a commit. */
@@ -138,6 +151,7 @@ class HeldAnswer implements CommitSink {
     readonly reply: Reply,
     readonly kind: HeldKind,
     readonly epoch: number,
+    /** Of `leased` the lease. */
     readonly seq: number,
     readonly entry: CopiedEntry | undefined,
     readonly partitions: OwnedPartitions,
@@ -153,6 +167,9 @@ class HeldAnswer implements CommitSink {
         return;
       case HeldKind.copied:
         reply.copied(this.entry!);
+        return;
+      case HeldKind.leased:
+        reply.leased(this.seq);
         return;
       case HeldKind.written:
         reply.written(this.epoch, this.seq, copies);

@@ -22,6 +22,7 @@ export interface BulkOperation {
   readonly retry: boolean;
   readonly lost: number;
   readonly ack: number;
+  readonly fill: number;
 }
 
 export interface BulkResponse {
@@ -40,6 +41,7 @@ export interface BulkReply {
   readonly ttlMs?: number;
   readonly found?: boolean;
   readonly stale?: boolean;
+  readonly refusedFill?: boolean;
 }
 
 export function failureReply(transfer: number, error: LarderError): BulkResponse {

@@ -43,7 +43,7 @@ export class BulkTransfer implements Reply {
     readonly timeoutMs: number,
     readonly target: BulkTarget,
     readonly partitions: OwnedPartitions,
-    readonly write: NumberedWrite & { readonly ownerOnly: boolean },
+    readonly write: NumberedWrite & { readonly ownerOnly: boolean; readonly fill: number },
     /** When the client last said something. */
     public heardAtMs: number,
   ) {
@@ -132,6 +132,14 @@ export class BulkTransfer implements Reply {
     this.#finish({ transfer: this.id, reply: { id: this.id } });
   }
 
+  leased(): void {
+    this.miss();
+  }
+
+  refusedFill(): void {
+    this.#finish({ transfer: this.id, reply: { id: this.id, refusedFill: true } });
+  }
+
   written(epoch: number, seq: number, copies: number): void {
     this.#finish({ transfer: this.id, reply: { id: this.id, epoch, seq, copies } });
   }
@@ -159,7 +167,9 @@ export class BulkTransfer implements Reply {
     }
     const reply = this.#committed();
     if (!admitWrite(this.partitions, cache, key.partition, this.write, true, reply)) return;
-    cache.loader.set(key, value, 0, value.length, ttlMs, reply, this.timeoutMs);
+    const { fill } = this.write;
+    if (fill === 0) cache.loader.set(key, value, 0, value.length, ttlMs, reply, this.timeoutMs);
+    else cache.loader.fill(key, fill, value, 0, value.length, ttlMs, reply);
   }
 
   #committed(): CommittedReply {

@@ -175,6 +175,7 @@ class BulkStream implements BulkTarget {
         settledBelow: request.settledBelow,
         isRetry: operation.retry,
         lost: operation.lost,
+        fill: operation.fill,
         ownerOnly: operation.ack === Acknowledgement.owner,
       },
       clock.monotonicMs(),

@@ -72,6 +72,14 @@ export class SessionReply implements Reply {
     this.target.writer.miss(this.id);
   }
 
+  leased(lease: number): void {
+    this.target.writer.leased(this.id, lease);
+  }
+
+  refusedFill(): void {
+    this.target.writer.refusedFill(this.id);
+  }
+
   written(epoch: number, seq: number, copies: number): void {
     this.target.writer.written(this.id, epoch, seq, copies);
   }
@@ -115,6 +123,16 @@ export class DeferredSessionReply extends SessionReply {
 
   override miss(): void {
     super.miss();
+    this.target.replied();
+  }
+
+  override leased(lease: number): void {
+    super.leased(lease);
+    this.target.replied();
+  }
+
+  override refusedFill(): void {
+    super.refusedFill();
     this.target.replied();
   }
 

@@ -334,10 +334,12 @@ export class Session implements ReplyTarget {
     switch (reader.kind) {
       case OperationKind.get:
       case OperationKind.entry:
-        cache.loader.get(key, reply, timeoutMs);
+        if (reader.lease) cache.loader.lease(key, reply, timeoutMs, this);
+        else cache.loader.get(key, reply, timeoutMs);
         return;
       case OperationKind.set:
-        cache.loader.set(key, reader.bytes, reader.valueStart, reader.valueEnd, reader.ttlMs, reply, timeoutMs);
+        if (reader.fill !== 0) this.#fill(cache, reader, reply);
+        else cache.loader.set(key, reader.bytes, reader.valueStart, reader.valueEnd, reader.ttlMs, reply, timeoutMs);
         return;
       case OperationKind.delete:
         cache.loader.delete(key, reply, timeoutMs);
@@ -345,16 +347,24 @@ export class Session implements ReplyTarget {
       case OperationKind.expire:
         cache.loader.expire(key, reader.ttlMs, reply);
         return;
+      case OperationKind.release:
+        this.writer.found(reader.id, cache.loader.release(key, reader.fill));
+        return;
       case OperationKind.peek:
         this.#peek(cache, reader.id);
         return;
       default:
         reply.failed(
-          new LarderError('BAD_ARGUMENT', `operation.kind is ${reader.kind}; this node knows 1 to 6`, {
+          new LarderError('BAD_ARGUMENT', `operation.kind is ${reader.kind}; this node knows 1 to 6 and 8`, {
             outcome: 'not-applied',
           }),
         );
     }
+  }
+
+  #fill(cache: NodeCache, reader: SessionRequestReader, reply: Reply): void {
+    const { bytes, valueStart, valueEnd, ttlMs, fill } = reader;
+    cache.loader.fill(this.#key, fill, bytes, valueStart, valueEnd, ttlMs, reply);
   }
 
   #peek(cache: NodeCache, id: number): void {
@@ -429,6 +439,7 @@ export class Session implements ReplyTarget {
     this.#ended = true;
     this.#frameOpen = false;
     while (this.#frames.shift()) {}
+    for (const { loader } of this.context.caches.all) loader.releaseAll(this);
     this.onEnd(this);
   }
 }

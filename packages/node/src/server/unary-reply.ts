@@ -42,6 +42,15 @@ export class UnaryReply implements Reply {
     this.answer(undefined, {});
   }
 
+  /** Unary calls ask for no leases, and fill none. */
+  leased(): void {
+    this.miss();
+  }
+
+  refusedFill(): void {
+    this.answer(undefined, {});
+  }
+
   written(epoch: number, seq: number, copies: number): void {
     this.answer(undefined, { epoch, seq, copies });
   }

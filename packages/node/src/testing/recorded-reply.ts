@@ -5,6 +5,7 @@ import type { LarderError } from '@larder/proto';
 export class RecordedReply implements Reply {
   told: string | undefined;
   error: LarderError | undefined;
+  lease = 0;
 
   constructor(readonly memory: EntryMemory) {}
 
@@ -24,6 +25,15 @@ export class RecordedReply implements Reply {
 
   miss(): void {
     this.#tell('miss');
+  }
+
+  leased(lease: number): void {
+    this.lease = lease;
+    this.#tell('leased');
+  }
+
+  refusedFill(): void {
+    this.#tell('refused fill');
   }
 
   written(_epoch: number, _seq: number, copies: number): void {

@@ -25,6 +25,8 @@ export interface SentOperation {
   readonly isRetry: boolean;
   readonly lost: number;
   readonly ack: number;
+  readonly lease: boolean;
+  readonly fill: number;
 }
 
 export interface SentFrame {
@@ -86,6 +88,10 @@ export class ScriptedSession {
     this.send((writer) => writer.miss(operation.id));
   }
 
+  leased(operation: SentOperation, lease: number): void {
+    this.send((writer) => writer.leased(operation.id, lease));
+  }
+
   written(operation: SentOperation, seq = 1): void {
     this.send((writer) => writer.written(operation.id, 1, seq, 1));
   }
@@ -127,7 +133,7 @@ export class ScriptedSession {
 
   #operation(bytes: Buffer): SentOperation {
     const { id, kind, cache, keyStart, keyEnd, hasValue, valueStart, valueEnd, ttlMs, timeoutMs } = this.#reader;
-    const { requestNumber: request, isRetry, lost, ack } = this.#reader;
+    const { requestNumber: request, isRetry, lost, ack, lease, fill } = this.#reader;
     return {
       session: this,
       id,
@@ -141,6 +147,8 @@ export class ScriptedSession {
       isRetry,
       lost,
       ack,
+      lease,
+      fill,
     };
   }
 }
