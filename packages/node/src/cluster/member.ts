@@ -19,6 +19,7 @@ import { type PlannedPlace, planPlacements } from './placement-planner.js';
 import { ALL_RULES, type ProtocolRules } from './protocol-rules.js';
 import { refusalOf } from './refusal.js';
 import { applyRules } from './rules/apply-rules.js';
+import { askedOnce } from './rules/asked-once.js';
 import { applyJoin } from './rules/membership-rules.js';
 import type { RuleContext } from './rules/rule-context.js';
 import { keepsPartition, type ServeObstacle, serveObstacle } from './serve-rule.js';
@@ -309,6 +310,7 @@ export class Member implements HoldingsHost {
     if (this.nowMs() - this.#heartbeatMs < this.timers.heartbeatMs) return;
     this.#heartbeatMs = this.nowMs();
     const { monotonicMs, wallMs } = this.time.mark();
+    this.holdings.expireRequests(this.nowMs());
     if (!this.listed) return;
     this.unheard = unheardBy(this);
     for (const { id } of this.view!.members)
@@ -320,7 +322,6 @@ export class Member implements HoldingsHost {
     this.syncBytesLeft = Math.min(bytesPerTick, this.syncBytesLeft + bytesPerTick);
     const { heartbeatMs, dropMs } = this.timers;
     for (const replicator of this.holdings.replicators()) replicator.tick(2 * heartbeatMs, dropMs);
-    this.holdings.expireRequests(this.nowMs());
   }
 
   #applySoon(delayMs: number): void {
@@ -364,8 +365,8 @@ export class Member implements HoldingsHost {
       isHeardElsewhere: (id) => this.hearsay.isHeardElsewhere(id, this),
       heardVersion: (id) => this.#peers.heardVersion(id),
       placesEmpty: this.options.placesEmpty ?? true,
-      silentMs: (id) => this.leases.silentMs(this.incarnationOf(id)),
-      unansweredMs: (id) => this.leases.unansweredMs(this.incarnationOf(id)),
+      silentMs: askedOnce((id) => this.leases.silentMs(this.incarnationOf(id))),
+      unansweredMs: askedOnce((id) => this.leases.unansweredMs(this.incarnationOf(id))),
       ageMs: (sinceMs) => this.time.waited(Math.max(sinceMs, this.#accuseSinceMs)),
       isOpen: (partition) =>
         open.some((proposal) => proposal.partitions[partition]!.epoch !== this.view!.partitions[partition]!.epoch),
