@@ -1,5 +1,6 @@
 import type { Distribution } from '@larder/base';
 import { MissCause } from './miss-cause.js';
+import type { BreakerState } from './origins/breaker.js';
 
 /** The loader's part of CacheStatistics in larder/v1/admin.proto. Counts since the loader was made. */
 export interface LoaderStatistics {
@@ -27,6 +28,8 @@ export interface LoaderStatistics {
   readonly leasesExpired: number;
   /** Fills that came after the end of their lease, such as after a write of the key. */
   readonly refusedFills: number;
+  /** `open`: the database is away, and loads and writes fail at once. `none`: there is no breaker. */
+  readonly breaker: BreakerState | 'none';
   readonly readStatements: number;
   readonly writeStatements: number;
   /** Rows that writes and deletes have changed in the origin. */

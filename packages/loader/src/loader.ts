@@ -231,6 +231,7 @@ export class Loader {
       pendingWrites,
       oldestPendingMs,
       refusedRows,
+      breaker: this.options.origin?.breaker?.state ?? 'none',
     };
   }
 }

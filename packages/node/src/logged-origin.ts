@@ -30,6 +30,10 @@ export class LoggedOrigin implements Origin {
     return this.origin.fence;
   }
 
+  get breaker(): Origin['breaker'] {
+    return this.origin.breaker;
+  }
+
   loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
     return this.#logged('load', this.origin.loadMany(keys, signal));
   }

@@ -29,8 +29,9 @@ export async function openOrigins(
   log: Log,
 ): Promise<Origins> {
   const databases = new Map(
-    [...config.databases].map(([name, options]) => [name, new PostgresDatabase(options, nodeId)]),
+    [...config.databases].map(([name, options]) => [name, new PostgresDatabase(options, nodeId, clock)]),
   );
+  for (const [name, database] of databases) logBreaker(name, database, log);
   const deadlineMs = clock.monotonicMs() + longestConnectMs([...config.databases.values()]);
   const names = [...config.caches.keys()];
   const attempts = await Promise.allSettled(
@@ -52,6 +53,11 @@ export async function openOrigins(
       await closeAll(databases.values());
     },
   };
+}
+
+function logBreaker(name: string, { breaker }: PostgresDatabase, log: Log): void {
+  if (breaker === undefined) return;
+  breaker.changed = (state, error) => log.warn({ event: `breaker-${state}`, database: name, error: error?.reason });
 }
 
 async function closeAll(opened: Iterable<{ close(): Promise<void> }>): Promise<void> {

@@ -1,5 +1,6 @@
 import { configError, configMistake } from '../config-check.js';
 import type { ResolvedCachePolicy } from '../policy.js';
+import { GuardedOrigin } from './guarded-origin.js';
 import type { Origin } from './origin.js';
 import type { PostgresDatabase } from './postgres/postgres-database.js';
 import { postgresTable } from './postgres/postgres-table.js';
@@ -19,7 +20,8 @@ export async function createOrigin(
   const [name, database] = databaseOf(options.database, databases, at);
   const isWritten = policy.write !== 'memory';
   if (isWritten) await database.fence?.open(`databases.${name}`);
-  return postgresTable(database, options, at, isWritten);
+  const origin = await postgresTable(database, options, at, isWritten);
+  return database.breaker === undefined ? origin : new GuardedOrigin(origin, database.breaker);
 }
 
 function databaseOf(

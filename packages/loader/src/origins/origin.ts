@@ -1,4 +1,5 @@
 import { LarderError, type Outcome } from '@larder/proto';
+import type { BreakerState } from './breaker.js';
 
 export interface OriginRow {
   readonly key: string;
@@ -40,6 +41,8 @@ export interface Origin {
   check?(key: string, value: Uint8Array): LarderError | undefined;
   /** Undefined: nothing can stop a write that is on its way, but it ends within `callMsMax`. */
   readonly fence?: OriginFence | undefined;
+  /** Undefined: its calls always reach it. */
+  readonly breaker?: { readonly state: BreakerState } | undefined;
   close(): Promise<void>;
 }
 

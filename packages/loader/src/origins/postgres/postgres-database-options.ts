@@ -2,6 +2,12 @@ import { type Duration, durationMs } from '@larder/base';
 import type { z } from 'zod';
 import { checkConfig } from '../../config-check.js';
 import { blockSetting, choiceSetting, countSetting, durationSetting, nameSetting } from '../../config-schema.js';
+import {
+  type BreakerOptions,
+  breakerSchema,
+  type ResolvedBreakerOptions,
+  resolveBreakerOptions,
+} from '../breaker-options.js';
 
 /** One entry of the `databases` block: a PostgreSQL server that caches have their tables in. */
 export interface PostgresDatabaseOptions {
@@ -18,6 +24,8 @@ export interface PostgresDatabaseOptions {
    * small table, `larder.fence`. `none`: only by time. Default table.
    */
   readonly fencing?: Fencing | undefined;
+  /** When callers stop waiting for a database that fails; null: never. Default: see BreakerOptions. */
+  readonly breaker?: BreakerOptions | null | undefined;
 }
 
 const FENCINGS = ['table', 'none'] as const;
@@ -32,6 +40,7 @@ export const postgresDatabaseSchema: z.ZodType<PostgresDatabaseOptions> = blockS
   statementTimeout: durationSetting(10, 3_600_000).optional(),
   connectTimeout: durationSetting(10, 600_000).optional(),
   fencing: choiceSetting(FENCINGS).optional(),
+  breaker: breakerSchema.nullable().optional(),
 });
 
 export interface ResolvedPostgresDatabaseOptions {
@@ -40,6 +49,7 @@ export interface ResolvedPostgresDatabaseOptions {
   readonly statementTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly fencing: Fencing;
+  readonly breaker: ResolvedBreakerOptions | undefined;
 }
 
 /** Throws CONFIG. `path` is where the block stands in the configuration. */
@@ -51,5 +61,6 @@ export function resolvePostgresDatabaseOptions(options: unknown, path = 'databas
     statementTimeoutMs: durationMs(given.statementTimeout ?? '5s') as number,
     connectTimeoutMs: durationMs(given.connectTimeout ?? '3s') as number,
     fencing: given.fencing ?? 'table',
+    breaker: given.breaker === null ? undefined : resolveBreakerOptions(given.breaker ?? {}),
   };
 }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { type Clock, systemClock } from '@larder/base';
 import pg from 'pg';
+import { Breaker } from '../breaker.js';
 import type { FenceLines } from './fence/fence-lines.js';
 import { PostgresFence } from './fence/postgres-fence.js';
 import type { ResolvedPostgresDatabaseOptions } from './postgres-database-options.js';
@@ -17,6 +19,8 @@ export interface Statement {
 export function statement(text: string): Statement {
   return { name: `larder_${createHash('sha1').update(text).digest('hex')}`, text };
 }
+
+const PROBE = statement('SELECT 1');
 
 /** How long the driver waits for the server beyond the server's own statement timeout. */
 const ANSWER_GRACE_MS = 2000;
@@ -40,14 +44,25 @@ export class PostgresDatabase {
   readonly label: string;
   /** Undefined: the configuration wants none. */
   readonly fence: PostgresFence | undefined;
+  /** Of all its caches; undefined: the configuration wants none. */
+  readonly breaker: Breaker | undefined;
 
   /** `node`: the id of the node whose connections these are. */
   constructor(
     readonly options: ResolvedPostgresDatabaseOptions,
     node = '',
+    clock: Clock = systemClock,
   ) {
     this.fence = options.fencing === 'table' ? new PostgresFence(this, node) : undefined;
     this.label = labelOf(options.url);
+    this.breaker =
+      options.breaker &&
+      new Breaker({
+        options: options.breaker,
+        label: this.label,
+        clock,
+        probe: () => this.run(PROBE, [], 'read'),
+      });
     this.#pool = new pg.Pool({
       connectionString: options.url,
       max: options.poolSize,
@@ -96,6 +111,7 @@ export class PostgresDatabase {
   }
 
   close(): Promise<void> {
+    this.breaker?.close();
     return this.#pool.end();
   }
 
