@@ -220,9 +220,9 @@ export class Member implements HoldingsHost {
     this.#flushes.add(replicator);
   }
 
-  /** Something has happened that a rule may be waiting for. */
-  settled(): void {
-    this.#applySoon(0);
+  /** Something has happened that a rule may be waiting for. In a partition only a hand-over waits. */
+  settled(partition?: number): void {
+    if (partition === undefined || this.copyOf(partition)?.frozenMs !== undefined) this.#applySoon(0);
   }
 
   createEntries(partition: number, copy: number): CopyEntries {

@@ -41,8 +41,8 @@ export interface FollowerHost {
   readonly chunkEntries: number;
   /** Bytes that may be sent for syncs before the next tick; may fall below zero by one chunk. */
   syncBytesLeft: number;
-  /** A learner is complete, or the window has become empty: a rule may be waiting for that. */
-  settled(): void;
+  /** A rule may be waiting for it: a learner is complete, or, with the partition, nothing of it is under way any more. */
+  settled(partition?: number): void;
   readonly rules: Pick<ProtocolRules, 'syncAttempts' | 'requestsInSync' | 'pendingInSync'>;
 }
 

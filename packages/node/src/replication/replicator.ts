@@ -165,7 +165,7 @@ export class Replicator implements FollowedPartition {
   release(): void {
     assert(this.#holds > 0, 'a partition was released that nothing held');
     this.#holds--;
-    if (this.#holds === 0 && !this.#closed) this.host.settled();
+    if (this.#holds === 0 && !this.#closed) this.host.settled(this.partition);
   }
 
   /** The request as it was applied before. 'settled': its client waits no more, and it must not be applied. */
@@ -281,7 +281,7 @@ export class Replicator implements FollowedPartition {
       write.committed(this.copies);
     }
     this.#committing = false;
-    if (hadPending && window.length === 0) host.settled();
+    if (hadPending && window.length === 0) host.settled(this.partition);
   }
 
   /** The partition is not this node's any more: nobody knows what will become of the pending records. */
