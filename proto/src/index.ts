@@ -6,7 +6,13 @@ export {
   PeerMessageKind,
   peerHead,
 } from './codec/peer-frame-writer.js';
-export { type PeerIdentity, peerGreeting, readGreeting } from './codec/peer-identity.js';
+export {
+  type PeerGreeting,
+  type PeerIdentity,
+  peerGreeting,
+  readGreeting,
+  type SharedSettings,
+} from './codec/peer-identity.js';
 export * from './codec/peer-limits.js';
 export type { PeerRecord, PeerRequest, PeerRequestId } from './codec/peer-record.js';
 export {

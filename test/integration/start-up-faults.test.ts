@@ -6,7 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { type FreshDatabase, freePorts, freshDatabase, type Postgres, startPostgres } from '@larder/test-kit';
+import {
+  type FreshDatabase,
+  freePorts,
+  freshDatabase,
+  type NodeProcess,
+  type Postgres,
+  startNode,
+  startPostgres,
+} from '@larder/test-kit';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -80,6 +88,33 @@ describe('the command line', () => {
 
   test('with a flag that nobody knows', async () => {
     expectFault(await larderNode('--confg', 'x'), 64, 'unknown argument --confg; did you mean --config?');
+  });
+});
+
+describe('a cluster whose nodes have another configuration', () => {
+  let node: NodeProcess;
+  beforeAll(async () => {
+    const configPath = configFile({ caches: { plain: {}, cities: {} } });
+    const [port] = await freePorts(1);
+    node = await startNode({ id: 'n1', address: `127.0.0.1:${port}`, configPath });
+  });
+  afterAll(() => node.stop());
+
+  const joinWith = (...names: string[]): Promise<Ended> => {
+    const path = configFile({ caches: Object.fromEntries(names.map((name) => [name, {}])) });
+    return larderNode('--config', path, '--id', 'n2', '--listen', address, '--join', node.address);
+  };
+
+  test('is not joined, and the first difference is named', async () => {
+    const there = `INCOMPATIBLE: cache 2 of the node at ${node.address} is "cities", and of this node`;
+    expectFault(await joinWith('plain', 'towns'), 78, `${there} "towns"; all nodes list the same caches`);
+    expectFault(await joinWith('plain', 'new', 'cities'), 78, `${there} "new"; all nodes list the same caches`);
+  });
+
+  test('is joined by one that has a cache more, at the end', async () => {
+    const configPath = configFile({ caches: { plain: {}, cities: {}, new: {} } });
+    const other = await startNode({ id: 'n2', address, join: [node.address], configPath });
+    expect(await other.stop()).toMatchObject({ code: 0 });
   });
 });
 

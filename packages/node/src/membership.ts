@@ -51,6 +51,7 @@ export class Membership implements MemberHost {
   #returning: Timer | undefined;
   #isLeaving = false;
   #hasLeft = false;
+  #isCacheMissing = false;
   readonly #waitingForView: (() => void)[] = [];
   readonly #waitingToLeave: (() => void)[] = [];
 
@@ -93,7 +94,7 @@ export class Membership implements MemberHost {
   }
 
   /** What a node that wants to join is told. */
-  get description(): Omit<ClusterDescription, 'node' | 'voters'> {
+  get description(): Omit<ClusterDescription, 'node' | 'voters' | 'caches' | 'copies'> {
     const view = this.#member?.view;
     const members = view?.members.map(({ id, address }) => ({ id, address })) ?? [];
     return { cluster: view?.cluster ?? '', viewVersion: view?.version ?? 0, members };
@@ -125,7 +126,8 @@ export class Membership implements MemberHost {
   }
 
   createEntries(partition: number): CopyEntries {
-    return new StoredCopy(partition, this.#options!.storage, this.removals);
+    const { storage, caches } = this.#options!;
+    return new StoredCopy(partition, storage, this.removals, caches.all.length, (cache) => this.#cacheMissing(cache));
   }
 
   viewInstalled(view: ViewDocument): void {
@@ -182,6 +184,15 @@ export class Membership implements MemberHost {
     for (const [partition, { lost }] of view.partitions.entries()) {
       if (lost > before.partitions[partition]!.lost) this.partitions.emptied(partition, untilMs);
     }
+  }
+
+  /** The other nodes were given a cache that this one has not, and it is in use. Logged once. */
+  #cacheMissing(cache: number): void {
+    if (this.#isCacheMissing) return;
+    this.#isCacheMissing = true;
+    const effect =
+      'this node keeps no copy of partitions that have entries of it until its configuration has the cache';
+    this.#options!.log.warn({ event: 'cache-missing', cache: cache + 1, effect });
   }
 
   #begin(): void {

@@ -1,9 +1,10 @@
 import { type Clock, type Random, systemClock, systemRandom } from '@larder/base';
 import { Loader } from '@larder/loader';
-import { peerService, type ViewNode } from '@larder/proto';
+import { peerService, type SharedSettings, toLarderError, type ViewNode } from '@larder/proto';
 import { Caches } from './caches.js';
 import type { FoundingOptions } from './cluster/founding-view.js';
 import type { ResolvedNodeConfig } from './config.js';
+import { ExitCode, startFault } from './exit-code.js';
 import { askCluster } from './link/ask-cluster.js';
 import { type OpenedViewStore, openViewStore } from './link/open-view-store.js';
 import { PeerLinks } from './link/peer-links.js';
@@ -60,6 +61,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const { id, listen, config, clock = systemClock, random = systemRandom } = options;
   const { advertise = listen, zone = '', weight = 1 } = options;
   const log = options.log ?? createLog(id, config.logLevel);
+  const settings = sharedSettings(config);
   const origins = await openOrigins(config, id, clock, log);
   const viewStore = await openRegister(options, advertise, clock, random, log).catch(async (error) => {
     await origins.close();
@@ -77,11 +79,12 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const links = new PeerLinks(membership, {
     selfId: id,
     address: advertise,
+    settings,
     identity: () => membership.identity,
     clock,
     random,
   });
-  const describe = () => ({ ...membership.description, node: id, voters });
+  const describe = () => ({ ...membership.description, ...settings, node: id, voters });
   server.addService(peerService, peerHandlers({ links, viewStore, describe }), () => void links.close());
   const sessionCount = (): number => server.sessionCount;
   const status = () => membership.member?.status();
@@ -141,7 +144,7 @@ async function openRegister(
 
 /** Those that the command line names, or those of the cluster that is to be joined; else this node alone. */
 async function findVoters(
-  { id, voters = [], join = [] }: NodeOptions,
+  { id, voters = [], join = [], config }: NodeOptions,
   advertise: string,
   clock: Clock,
   random: Random,
@@ -149,7 +152,16 @@ async function findVoters(
 ): Promise<readonly ViewNode[]> {
   if (voters.length > 0) return voters;
   if (join.length === 0) return [{ id, address: advertise }];
-  return (await askCluster(join, { clock, random, log })).voters;
+  const settings = sharedSettings(config);
+  const description = await askCluster(join, { clock, random, log, settings }).catch((error) => {
+    const { code, reason } = toLarderError(error);
+    throw code === 'INCOMPATIBLE' ? startFault(ExitCode.config, code, reason, error) : error;
+  });
+  return description.voters;
+}
+
+function sharedSettings({ caches, copies }: ResolvedNodeConfig): SharedSettings {
+  return { caches: [...caches.keys()], copies };
 }
 
 /**
@@ -181,7 +193,7 @@ function openStorage(config: ResolvedNodeConfig, clock: Clock, random: Random, m
   return storage;
 }
 
-/** A cache's id is its place in the config, which is the same on all nodes. */
+/** A cache's id is its place in the config, which is the same on all nodes (link/shared-settings.ts). */
 function openCaches(
   config: ResolvedNodeConfig,
   storage: Storage,

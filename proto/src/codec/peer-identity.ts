@@ -12,13 +12,30 @@ export interface PeerIdentity {
   readonly address: string;
 }
 
+/** What the configuration of all nodes of a cluster must have in common, as far as one may run with another at all. */
+export interface SharedSettings {
+  /** The names of the caches. A cache's place is its number in records; of two nodes one may have more, at the end. */
+  readonly caches: readonly string[];
+  readonly copies: number;
+}
+
+export interface PeerGreeting {
+  readonly peer: PeerIdentity;
+  readonly settings: SharedSettings;
+}
+
 /** In LinkRequest, and of `receiver` in LinkResponse. */
 export const TAG_SENDER = (1 << 3) | LENGTH_DELIMITED;
+/** In LinkResponse. */
+const TAG_CACHE = (2 << 3) | LENGTH_DELIMITED;
+const TAG_COPIES = (3 << 3) | VARINT;
 
 /** LinkResponse: the receiver's greeting. */
-export function peerGreeting(receiver: PeerIdentity): Buffer {
+export function peerGreeting({ peer, settings }: PeerGreeting): Buffer {
   const writer = new WireWriter(512);
-  writer.message(TAG_SENDER, (inner) => writePeer(inner, receiver));
+  writer.message(TAG_SENDER, (inner) => writePeer(inner, peer));
+  for (const name of settings.caches) writer.string(TAG_CACHE, name);
+  writeNumber(writer, TAG_COPIES, settings.copies);
   return writer.take();
 }
 
@@ -32,19 +49,23 @@ export function writePeer(writer: WireWriter, peer: PeerIdentity): void {
 }
 
 /** The greeting in a LinkResponse, if it has one. */
-export function readGreeting(response: Buffer): PeerIdentity | undefined {
+export function readGreeting(response: Buffer): PeerGreeting | undefined {
   const reader = new WireReader();
   reader.reset(response);
-  let greeting: PeerIdentity | undefined;
+  let peer: PeerIdentity | undefined;
+  const caches: string[] = [];
+  let copies = 0;
   while (reader.at < reader.end) {
     const tag = reader.varint();
     if (tag === TAG_SENDER) {
       const end = reader.length() + reader.at;
-      greeting = readPeer(response, reader.at, end);
+      peer = readPeer(response, reader.at, end);
       reader.at = end;
-    } else reader.skip(tag & 7);
+    } else if (tag === TAG_CACHE) caches.push(reader.string());
+    else if (tag === TAG_COPIES) copies = reader.uint32();
+    else reader.skip(tag & 7);
   }
-  return greeting;
+  return peer && { peer, settings: { caches, copies } };
 }
 
 export function readPeer(bytes: Buffer, start: number, end: number): PeerIdentity {

@@ -236,9 +236,11 @@ test('a remaining life with a fraction is rounded up, since 0 is endless', () =>
 
 test('a greeting passes between the two codecs in both directions', () => {
   fc.assert(
-    fc.property(peer, (receiver) => {
-      expect(plain(generatedResponse.deserialize(peerGreeting(receiver)))).toEqual({ receiver });
-      expect(readGreeting(generatedResponse.serialize({ receiver }))).toEqual(receiver);
+    fc.property(peer, fc.array(fc.string()), uint32, (receiver, caches, copies) => {
+      const greeting = { peer: receiver, settings: { caches, copies } };
+      const wire = { receiver, caches, copies };
+      expect(plain(generatedResponse.deserialize(peerGreeting(greeting)))).toEqual(wire);
+      expect(readGreeting(generatedResponse.serialize(wire))).toEqual(greeting);
     }),
   );
   expect(readGreeting(Buffer.alloc(0))).toBeUndefined();

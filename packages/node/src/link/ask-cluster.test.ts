@@ -1,11 +1,12 @@
 import { seededRandom, systemClock } from '@larder/base';
 import { freePorts } from '@larder/test-kit';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { askCluster } from './ask-cluster.js';
+import { type AskClusterOptions, askCluster } from './ask-cluster.js';
 import { KeptLog } from './testing/kept-log.js';
 import { TestVoter } from './testing/test-voter.js';
 import type { NodeAddress } from './voter-client.js';
 
+const settings = { caches: ['cities', 'people'], copies: 2 };
 let self: NodeAddress;
 let nobody: NodeAddress;
 let log: KeptLog;
@@ -23,17 +24,18 @@ afterEach(async () => {
 
 const startNode = async (voters = [self]): Promise<void> => {
   const members = [{ id: 'n1', address: self.address }];
-  const describe = () => ({ node: 'n1', cluster: 'c'.repeat(32), viewVersion: 7, voters, members });
+  const describe = () => ({ node: 'n1', cluster: 'c'.repeat(32), viewVersion: 7, voters, members, ...settings });
   running.push(await TestVoter.start(self, [self], { describe }));
 };
-const ask = (addresses: readonly string[], options: { timeoutMs?: number; partitionCount?: number } = {}) =>
-  askCluster(addresses, { clock: systemClock, random: seededRandom(1), log: log.asLog, ...options });
+const ask = (addresses: readonly string[], options: Partial<AskClusterOptions> = {}) =>
+  askCluster(addresses, { clock: systemClock, random: seededRandom(1), log: log.asLog, settings, ...options });
 
 it('learns the voters and members from the first node that answers', async () => {
   await startNode();
   expect(await ask([nobody.address, self.address])).toEqual({
     ...{ node: 'n1', cluster: 'c'.repeat(32), viewVersion: 7 },
     ...{ voters: [self], members: [{ id: 'n1', address: self.address }] },
+    ...settings,
   });
 });
 
@@ -57,6 +59,13 @@ it('does not join a cluster with another partition count', async () => {
   await startNode();
   await expect(ask([self.address], { partitionCount: 16 })).rejects.toThrow(
     `INCOMPATIBLE: the node at ${self.address} has 1024 partitions; this node was built for 16`,
+  );
+});
+
+it('does not join a cluster whose nodes have another configuration, and says where it differs first', async () => {
+  await startNode();
+  await expect(ask([self.address], { settings: { caches: ['cities', 'towns'], copies: 2 } })).rejects.toThrow(
+    `INCOMPATIBLE: cache 2 of the node at ${self.address} is "people", and of this node "towns"; all nodes list the same`,
   );
 });
 

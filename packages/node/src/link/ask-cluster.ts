@@ -1,5 +1,5 @@
 import { Backoff, type Clock, type Random, sleep } from '@larder/base';
-import { LarderError, PEER_PROTOCOL_VERSION, toLarderError } from '@larder/proto';
+import { LarderError, PEER_PROTOCOL_VERSION, type SharedSettings, toLarderError } from '@larder/proto';
 import type { Log } from '../log.js';
 import { type ClusterDescription, checkDescription, type WireDescription } from './cluster-description.js';
 import { LinkChannel } from './link-channel.js';
@@ -10,6 +10,8 @@ export interface AskClusterOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Of this node. */
+  readonly settings: SharedSettings;
   /** Given up after that. Default 60,000. */
   readonly timeoutMs?: number;
   /** Default 1,024. */
@@ -50,7 +52,8 @@ export async function askCluster(
 async function askOne(address: string, options: AskClusterOptions): Promise<ClusterDescription | LarderError> {
   const name = `the node at ${address}`;
   try {
-    return checkDescription(await describe(address, name, options.clock), name, options.partitionCount);
+    const { clock, settings, partitionCount } = options;
+    return checkDescription(await describe(address, name, clock), name, settings, partitionCount);
   } catch (error) {
     return toLarderError(error);
   }

@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { BoundedQueue, type Clock, type Timer } from '@larder/base';
-import { LarderError, type PeerIdentity, peerGreeting } from '@larder/proto';
+import { LarderError, type PeerIdentity, peerGreeting, type SharedSettings } from '@larder/proto';
 import type { Envelope } from '../replication/messages.js';
 import { toStatus } from '../server/server-context.js';
 import { EnvelopeReader } from './envelope-reader.js';
@@ -28,6 +28,7 @@ export type IncomingStream = ServerDuplexStream<Buffer, Buffer>;
 export interface IncomingLinkOwner {
   readonly clock: Clock;
   readonly partitionCount: number;
+  readonly settings: SharedSettings;
   self(): PeerIdentity;
   /** Of a node that may speak with this one. */
   heard(peer: PeerIdentity): void;
@@ -59,7 +60,7 @@ export class IncomingLink {
     stream.on('error', () => this.#close());
     stream.on('cancelled', () => this.#close());
     stream.on('close', () => this.#close());
-    stream.write(peerGreeting(owner.self()));
+    stream.write(peerGreeting({ peer: owner.self(), settings: owner.settings }));
   }
 
   end(): void {

@@ -17,6 +17,7 @@ import { KeptLog } from './testing/kept-log.js';
 import type { NodeAddress } from './voter-client.js';
 
 const PARTITIONS = 128;
+const SETTINGS = { caches: [], copies: 2 };
 
 // The state machines of a cluster over real links and real voters: what the simulator does, with a real network.
 
@@ -37,6 +38,7 @@ class LinkedNode implements MemberHost, PeerLinksHost {
     const random = seededRandom(seed);
     const identity = () => ({ incarnation: this.member.self.incarnation, cluster: this.member.view?.cluster ?? '' });
     this.links = new PeerLinks(this, {
+      settings: SETTINGS,
       selfId: id,
       address,
       identity,
@@ -60,7 +62,7 @@ class LinkedNode implements MemberHost, PeerLinksHost {
     const node = new LinkedNode(self, view, seed);
     const describe = () => {
       const { cluster = '', version = 0, members = [] } = node.member.view ?? {};
-      return { node: self.id, cluster, viewVersion: version, voters, members };
+      return { node: self.id, cluster, viewVersion: version, voters, members, ...SETTINGS };
     };
     node.#server.addService(peerService, peerHandlers({ links: node.links, viewStore: view, describe }));
     await new Promise<void>((resolve, reject) => {
@@ -172,7 +174,8 @@ it('three nodes become a cluster, a fourth joins it, and what is written survive
   nodes.push(...(await Promise.all(voters.map((self, index) => LinkedNode.start(self, voters, index)))));
   await until(() => nodes.every((node) => isWhole(node, 3)));
 
-  const options = { clock: systemClock, random: seededRandom(9), log: new KeptLog().asLog, partitionCount: PARTITIONS };
+  const log = new KeptLog().asLog;
+  const options = { clock: systemClock, random: seededRandom(9), log, settings: SETTINGS, partitionCount: PARTITIONS };
   const described = await askCluster([addresses[1]!.address], options);
   expect(described.cluster).toBe(nodes[0]!.member.view!.cluster);
   nodes.push(await LinkedNode.start(addresses[3]!, described.voters, 9));

@@ -77,7 +77,8 @@ describe('the view store of a cluster', () => {
 
   it('is reached by nodes that are no voters', async () => {
     await startAll();
-    const options = { clock: systemClock, random: seededRandom(4), log: new KeptLog().asLog };
+    const settings = { caches: [], copies: 2 };
+    const options = { clock: systemClock, random: seededRandom(4), log: new KeptLog().asLog, settings };
     const described = await askCluster([voters[1]!.address], options);
     const other = await start(addresses[3]!, described.voters);
     await other.readSurely();

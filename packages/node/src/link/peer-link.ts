@@ -1,10 +1,19 @@
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import { Backoff, type Clock, type Random, type Timer } from '@larder/base';
-import { LarderError, type PeerIdentity, peerService, readGreeting, toLarderError } from '@larder/proto';
+import {
+  LarderError,
+  type PeerGreeting,
+  type PeerIdentity,
+  peerService,
+  readGreeting,
+  type SharedSettings,
+  toLarderError,
+} from '@larder/proto';
 import type { Envelope } from '../replication/messages.js';
 import { fromStatus, identity, LinkChannel } from './link-channel.js';
 import { LinkOutbox } from './link-outbox.js';
 import { faultOfPeer } from './peer-identity.js';
+import { faultOfSettings } from './shared-settings.js';
 
 /**
  * The stream on which this node speaks to one other, opened again whenever it breaks.
@@ -29,6 +38,7 @@ type Phase = 'connecting' | 'open' | 'resting' | 'closed';
 export interface PeerLinkOptions {
   readonly node: string;
   readonly self: () => PeerIdentity;
+  readonly settings: SharedSettings;
   readonly clock: Clock;
   readonly random: Random;
   readonly unsentBytesMax: number;
@@ -159,14 +169,15 @@ export class PeerLink {
     this.owner.opened(this.options.node);
   }
 
-  #faultOfGreeting(greeting: PeerIdentity | undefined): LarderError | undefined {
-    const { node, self } = this.options;
+  #faultOfGreeting(greeting: PeerGreeting | undefined): LarderError | undefined {
+    const { node, self, settings } = this.options;
     if (greeting === undefined) return new LarderError('BAD_ARGUMENT', `${this.#name} did not say who it is`);
-    if (greeting.node !== node) {
-      return new LarderError('INCOMPATIBLE', `at ${this.address} is node ${greeting.node}, not node ${node}`);
+    const { peer } = greeting;
+    if (peer.node !== node) {
+      return new LarderError('INCOMPATIBLE', `at ${this.address} is node ${peer.node}, not node ${node}`);
     }
-    this.#greeted = greeting.incarnation;
-    return faultOfPeer(greeting, self());
+    this.#greeted = peer.incarnation;
+    return faultOfPeer(peer, self()) ?? faultOfSettings(greeting.settings, settings, `node ${node}`);
   }
 
   #ended(stream: ClientDuplexStream<Buffer, Buffer>, error: LarderError): void {

@@ -213,6 +213,24 @@ describe('a link to a node that does not fit', () => {
     ]);
   });
 
+  it('is refused by both when their caches differ, and is not when one has another at the end', async () => {
+    const settings = (...caches: string[]) => ({ settings: { caches, copies: 2 } });
+    const one = await start('n1', settings('a', 'b'));
+    const two = await start('n2', settings('a', 'c'));
+    const three = await start('n3', settings('a', 'b', 'new'));
+    await Promise.all([one.link(three), three.link(one)]);
+    for (const peer of [one, two]) peer.links.follow([one.member, two.member]);
+    await Promise.all([one, two].map((peer) => peer.until(() => peer.refusals.length === 1)));
+    const rule = 'all nodes list the same caches in the same order, and new ones at the end';
+    expect(one.refusals[0]!.error.message).toBe(
+      `INCOMPATIBLE: cache 2 of node n2 is "c", and of this node "b"; ${rule}`,
+    );
+    expect(two.refusals[0]!.error.message).toBe(
+      `INCOMPATIBLE: cache 2 of node n1 is "b", and of this node "c"; ${rule}`,
+    );
+    expect(one.openings).toEqual(['n3']);
+  });
+
   it('is not refused, and waits, while the node takes no part yet', async () => {
     let incarnation = '';
     const [one, two] = [await start('n1'), await start('n2', { identity: () => ({ incarnation, cluster: '' }) })];

@@ -1,5 +1,11 @@
 import type { Clock, Random, Timer } from '@larder/base';
-import { LarderError, PARTITION_COUNT, PEER_PROTOCOL_VERSION, type PeerIdentity } from '@larder/proto';
+import {
+  LarderError,
+  PARTITION_COUNT,
+  PEER_PROTOCOL_VERSION,
+  type PeerIdentity,
+  type SharedSettings,
+} from '@larder/proto';
 import type { Envelope } from '../replication/messages.js';
 import { toStatus } from '../server/server-context.js';
 import { IncomingLink, type IncomingLinkOwner, type IncomingStream } from './incoming-link.js';
@@ -45,6 +51,8 @@ export interface PeerLinksOptions {
   readonly address: string;
   /** Of this start of the member, and the cluster that it belongs to; each '' while there is none. */
   readonly identity: () => { readonly incarnation: string; readonly cluster: string };
+  /** Nodes with others are not spoken to. */
+  readonly settings: SharedSettings;
   readonly clock: Clock;
   readonly random: Random;
   /** A link on which nothing comes back for so long, although something was sent, is opened anew. Default 2,000. */
@@ -71,6 +79,7 @@ interface Peer {
 export class PeerLinks implements IncomingLinkOwner, PeerLinkOwner {
   readonly clock: Clock;
   readonly partitionCount: number;
+  readonly settings: SharedSettings;
   readonly #peers = new Map<string, Peer>();
   readonly #incoming = new Set<IncomingLink>();
   readonly #refusals = new RefusalFilter();
@@ -83,6 +92,7 @@ export class PeerLinks implements IncomingLinkOwner, PeerLinkOwner {
     readonly options: PeerLinksOptions,
   ) {
     this.clock = options.clock;
+    this.settings = options.settings;
     this.partitionCount = options.partitionCount ?? PARTITION_COUNT;
     this.#ticking = options.clock.every((options.silenceMs ?? SILENCE_MS) / TICKS_OF_SILENCE, () => this.#tick());
   }
@@ -187,8 +197,8 @@ export class PeerLinks implements IncomingLinkOwner, PeerLinkOwner {
   }
 
   #open(node: string, address: string): PeerLink {
-    const { clock, random, unsentBytesMax = UNSENT_BYTES_MAX } = this.options;
-    return new PeerLink(address, { node, self: () => this.self(), clock, random, unsentBytesMax }, this);
+    const { settings, clock, random, unsentBytesMax = UNSENT_BYTES_MAX } = this.options;
+    return new PeerLink(address, { node, self: () => this.self(), settings, clock, random, unsentBytesMax }, this);
   }
 
   #drop(node: string): void {

@@ -18,21 +18,41 @@ function* keys(): Generator<Buffer> {
   }
 }
 
+/** A copy of partition 0 on a node with one cache, and the caches that it was found to lack. */
+function newCopy() {
+  const caches = [{ cache: 0, memoryBytesMax: 64 * MEBIBYTE, eviction: 'lru' as const }];
+  const options = { memoryBytesMax: 96 * MEBIBYTE, valueBytesMax: MEBIBYTE, caches };
+  const storage = createStorage(options, new ManualClock(), seededRandom(1));
+  const removals = new Removals(
+    new OwnedPartitions(
+      'n1',
+      () => undefined,
+      () => {},
+    ),
+  );
+  removals.storage = storage;
+  const missing: number[] = [];
+  const copy = new StoredCopy(0, storage, removals, caches.length, (cache) => missing.push(cache));
+  return { copy, missing };
+}
+
+it('an entry of a cache that the node does not have is not taken; that one is gone, or clean, is nothing to it', () => {
+  const { copy, missing } = newCopy();
+  const [key] = keys();
+  const record = { epoch: 1, seq: 1, cache: 1, key: key!, ttlMs: 0, flags: 0, request: undefined, result: 0 };
+  expect(copy.apply({ ...record, value: Buffer.from('x') })).toBe(false);
+  expect(missing).toEqual([1]);
+  expect(copy.apply({ ...record, value: undefined })).toBe(true);
+  copy.clean(1, key!, 1, 1);
+  expect(copy.count).toBe(0);
+  expect(copy.apply({ ...record, cache: 0, value: Buffer.from('x') })).toBe(true);
+  expect(copy.count).toBe(1);
+});
+
 it.each([100, 5_000, 300_000])(
   'a scan of values of %i bytes visits all, and stops before it is a large message',
   (valueBytes) => {
-    const caches = [{ cache: 0, memoryBytesMax: 64 * MEBIBYTE, eviction: 'lru' as const }];
-    const options = { memoryBytesMax: 96 * MEBIBYTE, valueBytesMax: MEBIBYTE, caches };
-    const storage = createStorage(options, new ManualClock(), seededRandom(1));
-    const removals = new Removals(
-      new OwnedPartitions(
-        'n1',
-        () => undefined,
-        () => {},
-      ),
-    );
-    removals.storage = storage;
-    const copy = new StoredCopy(0, storage, removals);
+    const { copy } = newCopy();
     const put = new Set<string>();
     for (const key of keys()) {
       if (put.size === 100) break;

@@ -19,6 +19,9 @@ export class StoredCopy implements CopyEntries {
     readonly partition: number,
     readonly storage: Storage,
     readonly removals: Removals,
+    /** Caches that this node has. Others may have more, at the end of their configuration. */
+    readonly cacheCount: number,
+    readonly cacheMissing: (cache: number) => void,
   ) {}
 
   get count(): number {
@@ -29,13 +32,17 @@ export class StoredCopy implements CopyEntries {
     return !this.storage.isDropping(this.partition);
   }
 
-  /** False: there is no room for it, and nothing that may be evicted. */
+  /** False: there is no room for it, and nothing that may be evicted; or it is of a cache that this node does not have. */
   apply(record: ReplicatedRecord): boolean {
     const { cache, key, value, epoch, seq, ttlMs, flags } = record;
     const at = wholeKey(key, this.partition);
     if (value === undefined && (flags & WITHOUT_VALUE) === 0) {
       this.storage.remove(cache, at, this.#causeOf(record, at));
       return true;
+    }
+    if (cache >= this.cacheCount) {
+      this.cacheMissing(cache);
+      return false;
     }
     const bytes = value ?? NO_VALUE;
     const result = this.storage.put(cache, at, bytes, 0, bytes.length, epoch, seq, ttlMs, flags);

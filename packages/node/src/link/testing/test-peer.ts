@@ -27,6 +27,7 @@ export class TestPeer implements PeerLinksHost {
       identity: () => ({ incarnation, cluster: this.cluster }),
       clock: systemClock,
       random: seededRandom(1),
+      settings: { caches: [], copies: 2 },
       ...options,
     });
   }

@@ -23,7 +23,8 @@ export class TestVoter {
     voters: readonly NodeAddress[],
     options: Partial<ViewStoreOptions> & { readonly describe?: () => ClusterDescription } = {},
   ): Promise<TestVoter> {
-    const { describe = () => ({ node: self.id, cluster: '', viewVersion: 0, voters, members: [] }), ...rest } = options;
+    const nothing = { cluster: '', viewVersion: 0, members: [], caches: [], copies: 2 };
+    const { describe = () => ({ node: self.id, voters, ...nothing }), ...rest } = options;
     const log = new KeptLog();
     const common = { clock: systemClock, random: seededRandom(self.id.charCodeAt(1)), log: log.asLog };
     const view = await openViewStore({ voters, selfId: self.id, ...common, ...rest });
