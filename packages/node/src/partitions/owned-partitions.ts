@@ -106,11 +106,11 @@ export class OwnedPartitions {
     this.scheduleFlush();
   }
 
-  /** At the end of this turn what it has brought up is sent. */
+  /** What this turn of the event loop has brought up, from all clients and nodes, is sent together. */
   scheduleFlush(): void {
     if (this.#flushScheduled) return;
     this.#flushScheduled = true;
-    process.nextTick(this.#flush);
+    setImmediate(this.#flush);
   }
 
   ownerChanged(partition: number, replicator: Replicator | undefined): void {

@@ -129,7 +129,7 @@ export class Session implements ReplyTarget {
     this.#deferredCount--;
     if (this.#flushScheduled || this.#sliceScheduled) return;
     this.#flushScheduled = true;
-    process.nextTick(this.#flushLater);
+    setImmediate(this.#flushLater);
   }
 
   readonly #flushLater = (): void => {
