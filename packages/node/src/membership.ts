@@ -7,6 +7,7 @@ import type { MemberHost } from './cluster/member-options.js';
 import type { ViewDocument, ViewMember } from './cluster/view-document.js';
 import type { ViewStore } from './cluster/view-store/view-store.js';
 import type { ClusterDescription } from './link/cluster-description.js';
+import { RefusalFilter } from './link/refusal-filter.js';
 import type { Log } from './log.js';
 import { DirtyAdoption } from './partitions/dirty-adoption.js';
 import { OwnedPartitions } from './partitions/owned-partitions.js';
@@ -49,6 +50,7 @@ export class Membership implements MemberHost {
   #member: Member | undefined;
   #view: ViewDocument | undefined;
   #returning: Timer | undefined;
+  readonly #refusals = new RefusalFilter();
   #isLeaving = false;
   #hasLeft = false;
   #isCacheMissing = false;
@@ -173,6 +175,7 @@ export class Membership implements MemberHost {
   }
 
   refused(node: string, error: LarderError): void {
+    if (!this.#refusals.isNew(node, error)) return;
     this.#options!.log.warn({ event: 'peer-refused', peer: node, error: error.message });
   }
 

@@ -113,6 +113,14 @@ describe('view keeper', () => {
     expect(keeper.confirmed.monotonicMs).toBe(Number.NEGATIVE_INFINITY);
   });
 
+  it('is not confirmed by a view that it cannot take: its own is the old one then', () => {
+    const keeper = keeperWith();
+    keeper.read();
+    store.reads[0]!({ version: view.version + 1, document: Uint8Array.of(1, 2, 3) });
+    expect(keeper.confirmed.monotonicMs).toBe(Number.NEGATIVE_INFINITY);
+    expect(refused).toHaveLength(1);
+  });
+
   it('refuses documents of another cluster and random bytes, and keeps its view', () => {
     const keeper = keeperWith();
     keeper.offer(encodeView(sampleView({ version: 99, cluster: 'ff'.repeat(16) })), 'a stranger');

@@ -146,8 +146,10 @@ export class ViewKeeper {
       this.storeIsEmpty = reading.version === 0;
       if (reading.version > this.version) this.offer(reading.document, 'the view store');
       if (!this.rules.unresolvedUntilOwnCas) this.#editor.forget();
-      this.#mustRead = false;
-      this.#confirm(started);
+      if (reading.version <= this.version) {
+        this.#mustRead = false;
+        this.#confirm(started);
+      }
     }
     if (!this.#readAgain) return;
     this.#readAgain = false;

@@ -20,8 +20,11 @@ const BATCH_BYTES_MAX = 64 * 1024;
 const CHUNK_REQUESTS_MAX = 1_000;
 /** Chunks that may be on the way. */
 const CHUNKS_UNACKNOWLEDGED_MAX = 4;
-/** Attempts begin at a multiple of this, by epoch, so that those of a later owner are above. */
-const ATTEMPTS_PER_EPOCH = 1_024;
+/**
+ * Attempts begin at a multiple of this, by epoch, so that those of a later owner are above. With 22 bits of epoch it is
+ * what a double has room for: a copy that never has any is tried for ever, a few times a second.
+ */
+const ATTEMPTS_PER_EPOCH = 2 ** 30;
 
 /** What a follower sees of the partition it belongs to. */
 export interface FollowedPartition {
@@ -172,7 +175,7 @@ export class Follower {
     this.#chunksMovedMs = of.host.nowMs();
     this.ackedSeq = of.committedSeq;
     this.sentSeq = of.committedSeq;
-    const attempt = of.epoch * ATTEMPTS_PER_EPOCH + (this.#attempts++ % ATTEMPTS_PER_EPOCH);
+    const attempt = of.epoch * ATTEMPTS_PER_EPOCH + this.#attempts++;
     const requests = of.host.rules.requestsInSync ? of.requests.all() : [];
     const sync = {
       attempt,

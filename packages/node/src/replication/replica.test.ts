@@ -47,6 +47,16 @@ describe('replica', () => {
     expect(newReplica().replica.replicate(replicate(record(1, 'a')), 0)).toBeUndefined();
   });
 
+  it('takes no record while entries of an older copy are being taken away', () => {
+    const { replica, entries } = newReplica();
+    replica.continueFrom(0);
+    entries.ready = false;
+    expect(replica.replicate(replicate(record(1, 'a')), 0)).toBeUndefined();
+    expect(entries.count).toBe(0);
+    entries.ready = true;
+    expect(replica.replicate(replicate(record(1, 'a')), 0)?.seq).toBe(1);
+  });
+
   it('takes the next record, acknowledges old ones again, and ignores what follows a gap', () => {
     for (const seqOrder of [true, false]) {
       const { replica, entries } = newReplica(seqOrder);

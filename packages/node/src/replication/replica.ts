@@ -25,7 +25,7 @@ export class Replica {
   ) {}
 
   replicate(message: Replicate, nowMs: number): Acknowledge | undefined {
-    if (this.appliedSeq === undefined) return undefined;
+    if (this.appliedSeq === undefined || !this.entries.ready) return undefined;
     for (const record of message.records) {
       if (record.seq <= this.appliedSeq) continue;
       if (this.seqOrder && record.seq !== this.appliedSeq + 1) break;

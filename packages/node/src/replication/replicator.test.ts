@@ -226,6 +226,17 @@ describe('replicator', () => {
     expect(replicator.caughtUp(C.copy)).toBe(true);
   });
 
+  it('can begin a sync anew as often as a copy without room makes it', () => {
+    replicator.configure(6, undefined, C, []);
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
+    for (let attempt = 0; attempt < 3_000; attempt++) {
+      for (const message of sentTo('c')) if (message.kind === 'sync') replica.sync(message, 0);
+      replicator.rewind('c');
+    }
+    for (let round = 0; round < 10 && !replicator.caughtUp(C.copy); round++) deliverTo(replica);
+    expect(replicator.caughtUp(C.copy)).toBe(true);
+  });
+
   it('begins a sync anew, under a new attempt, when its stream broke', () => {
     write('a', 'a1');
     replicator.configure(5, undefined, C, []);

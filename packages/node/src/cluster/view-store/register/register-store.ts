@@ -145,7 +145,7 @@ export class RegisterStore implements ViewStore {
     const call = this.#calls[0]!;
     const value = this.#value!;
     if (call.kind === 'read') this.#finishRead(value);
-    else this.#finish(() => call.done(isOwn(value, call) ? 'won' : 'lost'));
+    else this.#finish(() => call.done(outcomeOf(value, call)));
   }
 
   #retryLater(): void {
@@ -185,6 +185,9 @@ export class RegisterStore implements ViewStore {
   }
 }
 
-function isOwn(value: StoredView, call: { version: number; document: Uint8Array }): boolean {
-  return value.version === call.version + 1 && Buffer.compare(value.document, call.document) === 0;
+/** By what a round has found. Later versions may be built on the call's own document, if voters were given it before. */
+function outcomeOf(found: StoredView, { version, document, offered }: Call & { kind: 'cas' }): CasOutcome {
+  const isNext = found.version === version + 1;
+  if (isNext && Buffer.compare(found.document, document) === 0) return 'won';
+  return offered && found.version > version + 1 ? 'unknown' : 'lost';
 }
