@@ -60,6 +60,9 @@ export interface HoldSink {
 /** A key that is held back. */
 export interface Hold {
   readonly isHeld: boolean;
+  /** The version under which the origin is written: higher than that of any earlier write of the key. */
+  readonly epoch: number;
+  readonly seq: number;
   /** The statement has ended, whichever way, and the memory has followed it. Call it once. */
   release(): void;
 }

@@ -4,7 +4,7 @@ import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
 import type { EntryMemory, Hold, HoldSink, RequestId } from './entry-memory.js';
 import { sharedKey } from './key-text.js';
 import type { LoaderCounters } from './loader-statistics.js';
-import type { Origin } from './origins/origin.js';
+import type { Origin, OriginRow } from './origins/origin.js';
 import type { ResolvedWritePolicy } from './policy.js';
 import type { Reply } from './reply.js';
 import { splitBatch } from './split-batch.js';
@@ -190,7 +190,7 @@ export class WriteQueue {
     if (lost !== undefined) throw memory.refusal(lost.partition);
     counters.writeStatements++;
     if (!sets) return origin.deleteMany(part.map((write) => write.text));
-    await origin.writeMany(part.map(({ text, value }) => ({ key: text, value: value as Uint8Array, isChecked: true })));
+    await origin.writeMany(part.map((write) => write.row));
     return undefined;
   }
 
@@ -271,6 +271,12 @@ export class PendingWrite {
   /** Valid until the next key is asked for. */
   get key(): KeySlice {
     return sharedKey(this.text, this.partition);
+  }
+
+  /** Of a set that is held back. */
+  get row(): OriginRow {
+    const { text: key, value, hold } = this;
+    return { key, value: value as Uint8Array, isChecked: true, epoch: hold?.epoch ?? 0, seq: hold?.seq ?? 0 };
   }
 
   written(epoch: number, seq: number, copies: number): void {

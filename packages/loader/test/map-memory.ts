@@ -159,7 +159,7 @@ export class MapMemory implements EntryMemory {
   holdBack(_key: KeySlice, sink: HoldSink): Hold {
     this.heldCount++;
     if (this.holding) this.holds.push(sink);
-    return { isHeld: !this.holding, release: () => this.heldCount-- };
+    return { isHeld: !this.holding, epoch: this.putEpoch, seq: this.putSeq + 1, release: () => this.heldCount-- };
   }
 
   restore(): void {

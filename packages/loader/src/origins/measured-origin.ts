@@ -1,6 +1,6 @@
 import { type Clock, type Distribution, RecentHistogram } from '@larder/base';
 import type { LarderError } from '@larder/proto';
-import type { Origin, OriginRow } from './origin.js';
+import type { Origin, OriginFence, OriginRow } from './origin.js';
 
 /** An origin that is timed: how long each call took, whatever its end, and how many keys or rows it carried. */
 export class MeasuredOrigin implements Origin {
@@ -21,6 +21,10 @@ export class MeasuredOrigin implements Origin {
 
   get callMsMax(): number {
     return this.origin.callMsMax;
+  }
+
+  get fence(): OriginFence | undefined {
+    return this.origin.fence;
   }
 
   get measurements(): OriginMeasurements {

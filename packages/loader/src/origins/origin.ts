@@ -6,6 +6,14 @@ export interface OriginRow {
   readonly value: Uint8Array;
   /** `check` of this origin has accepted the row, so it need not look again. */
   readonly isChecked?: boolean;
+  /** The version of the write, (epoch, seq): of two writes of one key the later one has the higher. */
+  readonly epoch?: number;
+  readonly seq?: number;
+}
+
+/** A version as one number, the text of a bigint: epochs count minutes from 2026 on and have 23 bits until 2041. */
+export function rowVersion({ epoch = 0, seq = 0 }: OriginRow): string {
+  return String(BigInt(epoch) * 2n ** 40n + BigInt(seq));
 }
 
 /**

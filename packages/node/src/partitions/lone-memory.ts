@@ -4,8 +4,6 @@ import type { Storage } from '../storage/storage.js';
 import { cleanEntry } from './clean-entry.js';
 import { StoredEntries } from './stored-entries.js';
 
-const NOTHING_TO_HOLD: Hold = { isHeld: true, release() {} };
-
 /** One cache's memory without a cluster around it: everything is this process's own, and no other has a copy. */
 export class LoneMemory extends StoredEntries {
   constructor(cache: number, storage: Storage) {
@@ -53,7 +51,7 @@ export class LoneMemory extends StoredEntries {
   }
 
   holdBack(): Hold {
-    return NOTHING_TO_HOLD;
+    return { isHeld: true, epoch: this.putEpoch, seq: this.putSeq + 1, release() {} };
   }
 
   restore(): void {}

@@ -197,12 +197,16 @@ export class PartitionMemory extends StoredEntries {
 /** A partition that stays with its owner until a statement of the origin has ended. */
 class PartitionHold implements Hold, CommitSink {
   isHeld = true;
+  readonly epoch: number;
+  readonly seq: number;
 
   constructor(
     readonly replicator: Replicator,
     readonly sink: HoldSink,
     readonly partitions: OwnedPartitions,
   ) {
+    this.epoch = replicator.epoch;
+    this.seq = replicator.nextSeq;
     replicator.hold();
   }
 

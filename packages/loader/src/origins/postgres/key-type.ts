@@ -4,6 +4,8 @@ export interface KeyType {
   readonly allowed: string;
   /** Keys need no quotes in an array's literal. */
   readonly isPlain: boolean;
+  /** In a tuple it is a JSON number, and not a string. */
+  readonly isNumber: boolean;
   accepts(key: string): boolean;
 }
 
@@ -16,6 +18,7 @@ export function keyType(typeName: string, enumLabels: readonly string[] | undefi
     const labels = new Set(enumLabels);
     return {
       isPlain: false,
+      isNumber: false,
       allowed: enumLabels.map((label) => `'${label}'`).join(', '),
       accepts: (key) => labels.has(key),
     };
@@ -31,27 +34,28 @@ const KEY_TYPES = new Map<string, KeyType>([
   ['int2', integerOf(16)],
   ['int4', integerOf(32)],
   ['int8', integerOf(64)],
-  ['uuid', { isPlain: true, allowed: 'a UUID in lower case with hyphens', accepts: (key) => UUID.test(key) }],
-  ['date', { isPlain: true, allowed: 'a date like 2026-01-31', accepts: isDate }],
-  ['text', { isPlain: false, allowed: 'text without NUL characters', accepts: hasNoNul }],
-  ['varchar', { isPlain: false, allowed: 'text without NUL characters', accepts: hasNoNul }],
+  ['uuid', textOf('a UUID in lower case with hyphens', true, (key) => UUID.test(key))],
+  ['date', textOf('a date like 2026-01-31', true, isDate)],
+  ['text', textOf('text without NUL characters', false, hasNoNul)],
+  ['varchar', textOf('text without NUL characters', false, hasNoNul)],
   [
     'bpchar',
-    {
-      isPlain: false,
-      allowed: 'text without NUL characters and trailing spaces',
-      accepts: (key) => hasNoNul(key) && !key.endsWith(' '),
-    },
+    textOf('text without NUL characters and trailing spaces', false, (key) => hasNoNul(key) && !key.endsWith(' ')),
   ],
 ]);
 
 export const KEY_TYPE_NAMES = 'smallint, integer, bigint, uuid, date, text, varchar, char, enums';
+
+function textOf(allowed: string, isPlain: boolean, accepts: (key: string) => boolean): KeyType {
+  return { allowed, isPlain, isNumber: false, accepts };
+}
 
 function integerOf(bits: number): KeyType {
   const max = 2n ** BigInt(bits - 1) - 1n;
   const digits = String(max).length;
   return {
     isPlain: true,
+    isNumber: true,
     allowed: `a whole number from ${-max - 1n} to ${max} without leading zeros`,
     accepts(key) {
       if (!INTEGER.test(key)) return false;

@@ -1,21 +1,24 @@
 import { LarderError } from '@larder/proto';
-import type { Origin, OriginFence, OriginRow } from '../origin.js';
+import { type Origin, type OriginFence, type OriginRow, rowVersion } from '../origin.js';
 import { type PostgresDatabase, type Statement, statement, type TextRow } from './postgres-database.js';
 import type { PostgresTableOptions } from './postgres-table-options.js';
-import { arrayLiteral } from './quote.js';
 import { type ParsedRow, RowCheck, rowText } from './row-check.js';
 import { deleteRows } from './sql/delete-rows.js';
 import { loadRows } from './sql/load-rows.js';
-import { upsertRows } from './sql/upsert-rows.js';
-import { readTableShape, type TableColumn, type TableShape } from './table-shape.js';
+import { NEWER_ROW, upsertRows } from './sql/upsert-rows.js';
+import type { TableColumn } from './table-catalog.js';
+import { readTableShape, type TableShape } from './table-shape.js';
 
 /**
- * The rows of a table as a cache's origin: a key is a value of the key column, a value is the JSON text of the row's
- * columns. PostgreSQL makes that text when it is read and takes it apart when it is written, so every type that has a
+ * The rows of a table as a cache's origin: a key is a value of the key column or a tuple of such values, a value is the
+ * JSON text of the row's columns, or of one column that holds JSON. PostgreSQL makes that text when it is read and takes it apart when it is written, so every type that has a
  * JSON form comes back as it went, and no number passes through a double on the way.
  *
  * A value is the whole row: what it lacks becomes the column's default, or null without one. Columns that PostgreSQL
  * generates are read, and what a value says about them is ignored.
+ *
+ * With a version column a row that a later write has left is not overwritten by an earlier one: the statement of such a
+ * row is refused. Deletes have no version; against late ones there is the fence.
  *
  * Checks the table first, and opens the database's fence if the cache writes. Throws CONFIG; `path` is where the options
  * stand in the configuration.
@@ -26,7 +29,7 @@ export async function postgresTable(
   path = 'postgresTable',
   isWritten = true,
 ): Promise<Origin> {
-  const shape = await readTableShape(database, options, path);
+  const shape = await readTableShape(database, options, path, isWritten);
   if (isWritten) await database.fence?.open();
   return new PostgresTable(database, shape);
 }
@@ -49,7 +52,7 @@ class PostgresTable implements Origin {
     this.#upsert = statement(upsertRows(shape, isFenced));
     this.#delete = statement(deleteRows(shape, isFenced));
     this.#rows = new RowCheck(shape);
-    this.#defaulted = shape.written.filter(({ defaultTo }) => defaultTo !== undefined);
+    this.#defaulted = shape.isDocument ? [] : shape.written.filter(({ defaultTo }) => defaultTo !== undefined);
   }
 
   get callMsMax(): number {
@@ -64,8 +67,9 @@ class PostgresTable implements Origin {
     this.#assertOpen(undefined);
     const possible = this.#possible(keys);
     if (possible.length === 0) return keys.map(() => undefined);
-    const rows = await this.database.run(this.#load, [this.#keyArray(possible)], 'read');
-    const values = new Map(rows as [string, string][]);
+    const rows = await this.database.run(this.#load, this.shape.key.arrays(possible), 'read');
+    const values = new Map<string, string>();
+    for (const [told, value] of rows) values.set(this.#keyOf(told as string, possible), value as string);
     return keys.map((key) => {
       const value = values.get(key);
       return value === undefined ? undefined : Buffer.from(value);
@@ -74,16 +78,22 @@ class PostgresTable implements Origin {
 
   async writeMany(rows: readonly OriginRow[]): Promise<void> {
     this.#assertOpen('not-applied');
-    const keys = this.#keyArray(rows.map(({ key }) => key));
-    await this.#write(this.#upsert, [keys, ...this.#valueParameters(rows)]);
+    const values = this.#valueParameters(rows);
+    const keys = this.shape.key.arrays(rows.map(({ key }) => key));
+    const versions = this.shape.version === undefined ? [] : [`{${rows.map(rowVersion).join(',')}}`];
+    try {
+      await this.#write(this.#upsert, [...keys, ...values, ...versions]);
+    } catch (error) {
+      throw newerRow(error) ?? error;
+    }
   }
 
   async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
     this.#assertOpen('not-applied');
     const possible = this.#possible(keys);
     if (possible.length === 0) return keys.map(() => false);
-    const rows = await this.#write(this.#delete, [this.#keyArray(possible)]);
-    const deleted = new Set(rows.map(([key]) => key));
+    const rows = await this.#write(this.#delete, this.shape.key.arrays(possible));
+    const deleted = new Set(rows.map(([told]) => (told == null ? undefined : this.#keyOf(told, possible))));
     return keys.map((key) => deleted.has(key));
   }
 
@@ -103,12 +113,13 @@ class PostgresTable implements Origin {
   }
 
   #possible(keys: readonly string[]): readonly string[] {
-    const { type } = this.shape.key;
-    return keys.every((key) => type.accepts(key)) ? keys : keys.filter((key) => type.accepts(key));
+    const { key: tableKey } = this.shape;
+    return keys.every((key) => tableKey.accepts(key)) ? keys : keys.filter((key) => tableKey.accepts(key));
   }
 
-  #keyArray(keys: readonly string[]): string {
-    return arrayLiteral(keys, this.shape.key.type.isPlain);
+  /** Which of the keys a row has told. */
+  #keyOf(told: string, asked: readonly string[]): string {
+    return this.shape.key.isTuple ? (asked[Number(told) - 1] as string) : told;
   }
 
   #parse({ key, value }: OriginRow): ParsedRow {
@@ -132,4 +143,11 @@ class PostgresTable implements Origin {
   #assertOpen(outcome: 'not-applied' | undefined): void {
     if (this.#closed) throw new LarderError('ORIGIN_UNAVAILABLE', 'the origin is closed', { outcome });
   }
+}
+
+/** The error of a write that would have moved a row backwards. */
+function newerRow(error: unknown): LarderError | undefined {
+  if (!(error instanceof LarderError) || !error.reason.includes(NEWER_ROW)) return undefined;
+  const message = 'the row is from a later write: its version in the table is newer';
+  return new LarderError('ORIGIN', message, { outcome: 'not-applied', details: { blames: 'row' }, cause: error.cause });
 }

@@ -1,174 +1,142 @@
 import type { LarderError } from '@larder/proto';
 import { configError, configMistake } from '../../config-check.js';
-import { KEY_TYPE_NAMES, type KeyType, keyType } from './key-type.js';
-import { type PostgresDatabase, statement, type TextRow } from './postgres-database.js';
+import { KEY_TYPE_NAMES, keyType } from './key-type.js';
+import type { PostgresDatabase } from './postgres-database.js';
 import type { PostgresTableOptions } from './postgres-table-options.js';
-import { quoteIdentifier } from './quote.js';
-import { FIND_TABLE } from './sql/find-table.js';
-import { LIST_TABLES } from './sql/list-tables.js';
-import { TABLE_COLUMNS } from './sql/table-columns.js';
-import { UNIQUE_KEYS } from './sql/unique-keys.js';
+import { type CatalogColumn, listed, readCatalog, type TableCatalog, type TableColumn } from './table-catalog.js';
+import { type KeyColumn, TableKey } from './table-key.js';
 
 /** A table as the statements need to know it. Names are plain, `table` and types are SQL text. */
 export interface TableShape {
   readonly table: string;
-  readonly key: KeyColumn;
+  readonly key: TableKey;
+  /** SQL that lets a write name a key that PostgreSQL could generate. */
+  readonly overriding: string;
   /** What a value consists of, in its order. */
   readonly columns: readonly TableColumn[];
-  /** Those of them that writes set: not the key, nothing that PostgreSQL generates. */
+  /** Whether the value is the JSON of the only column, and not an object of columns. */
+  readonly isDocument: boolean;
+  /** Those of the columns that writes set: not the key, nothing that PostgreSQL generates. */
   readonly written: readonly TableColumn[];
+  /** The column that says which write the row is from. */
+  readonly version: string | undefined;
 }
 
-export interface KeyColumn {
-  readonly name: string;
-  readonly type: KeyType;
-  readonly arrayType: string;
-  /** SQL that lets a write name the key although PostgreSQL could generate it. */
-  readonly overriding: string;
-}
-
-export interface TableColumn {
-  readonly name: string;
-  /** With length or precision. */
-  readonly type: string;
-  /** '::text' where a JSON number could lose digits in its reader. */
-  readonly readCast: string;
-  readonly notNull: boolean;
-  /** SQL of the default. */
-  readonly defaultTo: string | undefined;
-  readonly generated: boolean;
-}
-
-/** Reads the table's catalog entries. Throws CONFIG if they do not fit the options, ORIGIN_UNAVAILABLE without PostgreSQL. */
+/**
+ * Reads the table's catalog entries. `isWritten`: the cache writes to it. Throws CONFIG if they do not fit the options,
+ * ORIGIN_UNAVAILABLE without PostgreSQL.
+ */
 export async function readTableShape(
   database: PostgresDatabase,
   options: PostgresTableOptions,
   path: string,
+  isWritten: boolean,
 ): Promise<TableShape> {
-  const { oid, table } = await findTable(database, options.table, path);
-  const catalog = (await database.run(statement(TABLE_COLUMNS), [oid], 'read')).map(catalogColumn);
-  const key = catalog.find(({ column }) => column.name === options.key);
-  if (key === undefined) throw missingColumn(`${path}.key`, options.key, catalog);
-  await checkUnique(database, oid, options.key, `${path}.key`);
-  const columns = (options.columns ?? catalog.map(({ column }) => column.name)).map((name, index) => {
-    const found = catalog.find(({ column }) => column.name === name);
-    if (found === undefined) throw missingColumn(`${path}.columns.${index}`, name, catalog);
-    return found.column;
-  });
-  const written = columns.filter(({ name, generated }) => name !== options.key && !generated);
-  return { table, key: keyColumn(key, `${path}.key`), columns, written };
-}
-
-async function findTable(
-  database: PostgresDatabase,
-  name: string,
-  path: string,
-): Promise<{ oid: string; table: string }> {
-  const [found] = await database.run(statement(FIND_TABLE), [quoteQualified(name)], 'read');
-  if (found === undefined) {
-    const tables = (await database.run(statement(LIST_TABLES), [], 'read')).map(([table]) => table);
-    throw configError([
-      configMistake(`${path}.table`, name, `a table of ${database.label}; there are ${listed(tables)}`),
-    ]);
-  }
-  const [oid, schema, table, kind, encoding] = found as string[];
-  if (kind !== 'r' && kind !== 'p') {
-    throw configError([configMistake(`${path}.table`, name, 'a table; this is a view or something else')]);
-  }
-  if (encoding !== 'UTF8') {
-    throw configError([configMistake(`${path}.database`, encoding, 'a database whose encoding is UTF8')]);
-  }
-  return { oid: oid as string, table: `${quoteIdentifier(schema as string)}.${quoteIdentifier(table as string)}` };
-}
-
-interface CatalogColumn {
-  readonly column: TableColumn;
-  readonly baseType: string;
-  readonly baseTypeName: string;
-  readonly enumLabels: readonly string[] | undefined;
-  readonly deterministic: boolean;
-  readonly alwaysIdentity: boolean;
-}
-
-function catalogColumn(row: TextRow): CatalogColumn {
-  const [
-    name,
-    type,
-    baseType,
-    baseTypeName,
-    elementName,
-    notNull,
-    identity,
-    generated,
-    defaultTo,
-    deterministic,
-    labels,
-  ] = row;
-  return {
-    column: {
-      name: name as string,
-      type: type as string,
-      readCast: readCast(baseTypeName as string, elementName),
-      notNull: notNull === 't',
-      defaultTo: defaultTo ?? undefined,
-      generated: generated !== '' || identity !== '',
-    },
-    baseType: baseType as string,
-    baseTypeName: baseTypeName as string,
-    enumLabels: labels == null ? undefined : (JSON.parse(labels) as string[]),
-    deterministic: deterministic === 't',
-    alwaysIdentity: identity === 'a',
+  const catalog = await readCatalog(database, options.table, path);
+  const find = (setting: string, name: string): CatalogColumn => {
+    const found = catalog.columns.find(({ column }) => column.name === name);
+    if (found === undefined) throw missingColumn(`${path}.${setting}`, name, catalog);
+    return found;
   };
+  const keyNames = typeof options.key === 'string' ? [options.key] : options.key;
+  const keys = keyNames.map((name, index) => find(typeof options.key === 'string' ? 'key' : `key.${index}`, name));
+  checkUnique(catalog, keyNames, `${path}.key`);
+  const { value, versionColumn: version } = options;
+  if (version !== undefined) checkVersion(find('versionColumn', version), keyNames, `${path}.versionColumn`);
+  if (value !== undefined) checkDocument(find('value', value), `${path}.value`);
+  const columns = (value !== undefined ? [value] : (options.columns ?? defaultColumns(catalog, version))).map(
+    (name, index) => find(`columns.${index}`, name).column,
+  );
+  const shape = {
+    table: catalog.table,
+    key: new TableKey(keys.map((key) => keyColumn(key, `${path}.key`))),
+    overriding: keys.some(({ alwaysIdentity }) => alwaysIdentity) ? ' OVERRIDING SYSTEM VALUE' : '',
+    columns,
+    isDocument: value !== undefined,
+    written: columns.filter(({ name, generated }) => !keyNames.includes(name) && !generated),
+    version,
+  };
+  if (isWritten) checkWritable(shape, catalog, keys, options, path);
+  return shape;
 }
 
-/** Numbers that a double cannot hold travel as strings, as users of node-postgres know them. */
-function readCast(typeName: string, elementName: string | null | undefined): string {
-  if (typeName === 'int8' || typeName === 'numeric') return '::text';
-  return elementName === 'int8' || elementName === 'numeric' ? '::text[]' : '';
+function defaultColumns({ columns }: TableCatalog, version: string | undefined): string[] {
+  return columns.map(({ column }) => column.name).filter((name) => name !== version);
 }
 
 function keyColumn(key: CatalogColumn, path: string): KeyColumn {
   const { name } = key.column;
   const type = keyType(key.baseTypeName, key.enumLabels);
   if (type === undefined) {
-    throw configError([
-      configMistake(path, name, `a column of type ${KEY_TYPE_NAMES}; this one is ${key.column.type}`),
-    ]);
+    throw mistake(path, name, `a column of type ${KEY_TYPE_NAMES}; this one is ${key.column.type}`);
   }
   if (!key.deterministic) {
-    throw configError([
-      configMistake(path, name, 'a column with a deterministic collation, so that a row has one key'),
-    ]);
+    throw mistake(path, name, 'a column with a deterministic collation, so that a row has one key');
   }
   const arrayType =
     key.baseTypeName === 'varchar' ? 'text[]' : key.baseTypeName === 'bpchar' ? 'bpchar[]' : `${key.baseType}[]`;
-  return { name, type, arrayType, overriding: key.alwaysIdentity ? ' OVERRIDING SYSTEM VALUE' : '' };
+  return { name, type, arrayType };
 }
 
-async function checkUnique(database: PostgresDatabase, oid: string, key: string, path: string): Promise<void> {
-  const uniqueKeys = (await database.run(statement(UNIQUE_KEYS), [oid], 'read')).map(
-    ([names]) => JSON.parse(names as string) as string[],
+function checkUnique({ uniqueKeys }: TableCatalog, key: readonly string[], path: string): void {
+  const isKey = (names: readonly string[]) => names.length === key.length && key.every((name) => names.includes(name));
+  if (uniqueKeys.some(isKey)) return;
+  const existing = listed(uniqueKeys.map((names) => `(${names.join(', ')})`));
+  if (key.length === 1) {
+    throw mistake(path, key[0], `a column with a unique index of its own; there are ${existing}`);
+  }
+  throw mistake(path, key, `columns with a unique index on just these; there are ${existing}`);
+}
+
+function checkVersion({ column, baseTypeName }: CatalogColumn, key: readonly string[], path: string): void {
+  if (key.includes(column.name)) throw mistake(path, column.name, 'another column than the key');
+  if (baseTypeName !== 'int8' || column.generated) {
+    throw mistake(path, column.name, `a bigint column that can be written; this one is ${column.type}`);
+  }
+}
+
+function checkDocument({ column, baseTypeName }: CatalogColumn, path: string): void {
+  if ((baseTypeName === 'json' || baseTypeName === 'jsonb') && !column.generated) return;
+  throw mistake(path, column.name, `a json or jsonb column that can be written; this one is ${column.type}`);
+}
+
+/** What would make each and every write fail, or write what nobody meant. */
+function checkWritable(
+  { key, written, version }: TableShape,
+  { columns }: TableCatalog,
+  keys: readonly CatalogColumn[],
+  { assignedKeys }: PostgresTableOptions,
+  path: string,
+): void {
+  const numbered = keys.find(({ isNumbered }) => isNumbered);
+  if (numbered !== undefined && assignedKeys !== true) {
+    const { name } = numbered.column;
+    const why = `PostgreSQL numbers '${name}' itself, but a write through the cache names its key`;
+    throw mistake(
+      `${path}.key`,
+      name,
+      `a key that the application chooses (${why}): use a uuid, insert rows with SQL and write: 'memory', or say assignedKeys: true if the application assigns the numbers`,
+    );
+  }
+  const set = new Set([...key.columns, ...written].map(({ name }) => name));
+  const unset = columns.find(
+    ({ column: { name, notNull, defaultTo, generated } }) =>
+      notNull && defaultTo === undefined && !generated && !set.has(name) && name !== version,
   );
-  if (uniqueKeys.some((names) => names.length === 1 && names[0] === key)) return;
-  const existing = uniqueKeys.map((names) => `(${names.join(', ')})`);
-  throw configError([
-    configMistake(path, key, `a column with a unique index of its own; there are ${listed(existing)}`),
-  ]);
+  if (unset === undefined) return;
+  const { name } = unset.column;
+  throw mistake(
+    `${path}.columns`,
+    undefined,
+    `columns with '${name}', which is NOT NULL without a default, among them`,
+  );
 }
 
-function missingColumn(path: string, name: string, catalog: readonly CatalogColumn[]): LarderError {
-  return configError([
-    configMistake(path, name, `a column of the table; there are ${listed(catalog.map(({ column }) => column.name))}`),
-  ]);
+function missingColumn(path: string, name: string, { columns }: TableCatalog): LarderError {
+  const names = listed(columns.map(({ column }) => column.name));
+  return mistake(path, name, `a column of the table; there are ${names}`);
 }
 
-function listed(names: readonly (string | null | undefined)[]): string {
-  return names.length === 0 ? 'none' : names.join(', ');
-}
-
-/** `geo.cities`: everything before the first dot is the schema. */
-function quoteQualified(name: string): string {
-  const dot = name.indexOf('.');
-  if (dot < 0) return quoteIdentifier(name);
-  return `${quoteIdentifier(name.slice(0, dot))}.${quoteIdentifier(name.slice(dot + 1))}`;
+function mistake(path: string, given: unknown, allowed: string): LarderError {
+  return configError([configMistake(path, given, allowed)]);
 }
