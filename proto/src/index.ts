@@ -25,6 +25,7 @@ export {
   SessionRequestWriter,
   TTL_DEFAULT,
   TTL_NEVER,
+  WriteMode,
 } from './codec/session-request.js';
 export {
   errorToFailure,

@@ -4,6 +4,7 @@ import type { Acknowledgement } from './acknowledgement.js';
 import type { Codec } from './codecs/codec.js';
 import { durationMs, timeoutMs } from './options.js';
 import { shownValue } from './shown-value.js';
+import type { WriteStrategy } from './write-strategy.js';
 
 export interface CacheOptions<V> {
   /** Default: the client's codec. Caches with a database origin speak JSON. */
@@ -26,7 +27,12 @@ export interface WriteOptions extends CallOptions {
   readonly ack?: Acknowledgement;
 }
 
-export interface SetOptions extends WriteOptions {
+export interface DeleteOptions extends WriteOptions {
+  /** How this call writes. Default: as the cache's policy on the nodes says. */
+  readonly write?: WriteStrategy;
+}
+
+export interface SetOptions extends DeleteOptions {
   /** Absent: the cache's. null: never expires. */
   readonly ttl?: Duration | null;
 }

@@ -16,6 +16,7 @@ import { settleAll } from './batch-error.js';
 import { distinctTexts, valuesByText } from './bulk-arguments.js';
 import {
   type CallOptions,
+  type DeleteOptions,
   requiredWireTtl,
   type SetOptions,
   type WriteOptions,
@@ -35,6 +36,7 @@ import {
   type LoadOptions,
 } from './fills.js';
 import { type Key, keyText } from './keys.js';
+import { wireWrite } from './write-strategy.js';
 
 /** What a cache is made of. */
 export interface CacheParts<V> {
@@ -118,7 +120,7 @@ export class Cache<V> {
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#run(OperationKind.set, key, bytes, ttlMs, options, writtenAnswer, extras);
+    return this.#runWrite(OperationKind.set, key, bytes, ttlMs, options, writtenAnswer, extras);
   }
 
   /**
@@ -136,12 +138,12 @@ export class Cache<V> {
   }
 
   /** Whether there was an entry. With a database behind the cache the row goes too. */
-  delete(key: Key, options?: WriteOptions): Promise<boolean> {
-    return this.#run(OperationKind.delete, key, undefined, TTL_DEFAULT, options, foundAnswer);
+  delete(key: Key, options?: DeleteOptions): Promise<boolean> {
+    return this.#runWrite(OperationKind.delete, key, undefined, TTL_DEFAULT, options, foundAnswer);
   }
 
   /** How many of the keys had an entry. Rejects with BATCH if a key failed. */
-  async deleteMany(keys: Iterable<Key>, options?: WriteOptions): Promise<number> {
+  async deleteMany(keys: Iterable<Key>, options?: DeleteOptions): Promise<number> {
     const texts = distinctTexts(keys);
     const found = await settleAll(
       texts,
@@ -204,6 +206,25 @@ export class Cache<V> {
       return Promise.reject(error);
     }
     return this.#run(OperationKind.expire, key, undefined, ttlMs, options, foundAnswer);
+  }
+
+  #runWrite<T>(
+    kind: number,
+    key: Key,
+    value: Uint8Array | undefined,
+    ttlMs: number,
+    options: DeleteOptions | undefined,
+    answer: AnswerReader<T>,
+    extras?: OperationExtras,
+  ): Promise<T> {
+    let write: OperationExtras | undefined;
+    try {
+      write = wireWrite(options?.write);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const all = write !== undefined && extras !== undefined ? { ...extras, ...write } : (write ?? extras);
+    return this.#run(kind, key, value, ttlMs, options, answer, all);
   }
 
   #run<T>(

@@ -9,8 +9,11 @@ export class DirtyKey {
   /** Position in the order in which keys became dirty. */
   order = 0;
   valueBytes = 0;
-  /** `due`: refused, and to be tried again now. */
-  state: 'queued' | 'flying' | 'refused' | 'due' = 'queued';
+  /**
+   * `shut`: its partition was taken over, and the owners before are not fenced off yet. `due`: refused, and to be tried
+   * again now. `dead`: refused so often that only somebody who asks for it has it tried again.
+   */
+  state: 'queued' | 'shut' | 'flying' | 'refused' | 'due' | 'dead' = 'queued';
   /** When and in which order the key was written again during its flush; -1: it was not. */
   againSinceMs = -1;
   againOrder = 0;
@@ -18,6 +21,10 @@ export class DirtyKey {
   backoff: Backoff | undefined = undefined;
   retryAtMs = 0;
   refusal: LarderError | undefined = undefined;
+  /** How often the origin has refused this value. */
+  attempts = 0;
+  /** Waits until the key is in the origin, or the origin has refused it. */
+  whenDone: ((refusal: LarderError | undefined) => void) | undefined = undefined;
   previous: DirtyKey | undefined = undefined;
   next: DirtyKey | undefined = undefined;
 

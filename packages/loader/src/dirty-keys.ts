@@ -9,7 +9,10 @@ import { DirtyList } from './dirty-list.js';
  *     (new) -------> queued ----------------> flying -----------------------> (forgotten)
  *                    ^  ^                     |  |  | origin refuses the row
  *                    |  '--- written again ---'  |  '----> refused --its time comes--> due --> flying
- *                    '----- origin is down ------'
+ *                    '----- origin is down ------'           | too often   ^
+ *                                                            '--> dead ----' somebody asks for it
+ *
+ * A key whose partition is shut (fence-gate.ts) waits in `shut` instead of `queued`.
  *
  * Holds keys only: the values stay in memory, so that writes to one key coalesce.
  */
@@ -18,6 +21,8 @@ export class DirtyKeys {
   readonly #queued = new DirtyList();
   readonly #refused = new DirtyList();
   readonly #due = new DirtyList();
+  readonly #dead = new DirtyList();
+  readonly #shut = new DirtyList();
   readonly #flying = new Set<readonly DirtyKey[]>();
   #bytes = 0;
   #order = 0;
@@ -48,9 +53,13 @@ export class DirtyKeys {
     return this.#due.first;
   }
 
-  /** Due ones included. */
+  /** Due and dead ones included. */
   get refusedCount(): number {
-    return this.#refused.length + this.#due.length;
+    return this.#refused.length + this.#due.length + this.#dead.length;
+  }
+
+  get deadCount(): number {
+    return this.#dead.length;
   }
 
   get hasRefused(): boolean {
@@ -64,6 +73,7 @@ export class DirtyKeys {
   /** Since when the oldest write waits that the origin has not refused; Infinity if none does. */
   get oldestAcceptedSinceMs(): number {
     let sinceMs = this.#queued.first?.sinceMs ?? Number.POSITIVE_INFINITY;
+    if (this.#shut.first !== undefined) sinceMs = Math.min(sinceMs, this.#shut.first.sinceMs);
     for (const [first] of this.#flying) {
       if (first !== undefined && first.backoff === undefined) sinceMs = Math.min(sinceMs, first.sinceMs);
     }
@@ -72,10 +82,15 @@ export class DirtyKeys {
 
   get oldestSinceMs(): number {
     let sinceMs = this.oldestAcceptedSinceMs;
-    for (const list of [this.#refused, this.#due]) {
-      for (let dirty = list.first; dirty !== undefined; dirty = dirty.next) sinceMs = Math.min(sinceMs, dirty.sinceMs);
-    }
+    for (const dirty of this.refused()) sinceMs = Math.min(sinceMs, dirty.sinceMs);
     return sinceMs;
+  }
+
+  /** All that the origin has refused and that are not on their way to it: those given up first. */
+  *refused(): Generator<DirtyKey> {
+    for (const list of [this.#dead, this.#refused, this.#due]) {
+      for (let dirty = list.first; dirty !== undefined; dirty = dirty.next) yield dirty;
+    }
   }
 
   /** How many of the keys that were dirty before `order` was reached still are. Looks at all. */
@@ -87,7 +102,9 @@ export class DirtyKeys {
 
   /** Whether one of them is not refused. Mostly the first says so: this is asked after every statement. */
   isAcceptedLeftBefore(order: number): boolean {
-    for (const dirty of this.#byText.values()) if (dirty.order < order && dirty.state !== 'refused') return true;
+    for (const { order: at, state } of this.#byText.values()) {
+      if (at < order && state !== 'refused' && state !== 'dead') return true;
+    }
     return false;
   }
 
@@ -147,6 +164,7 @@ export class DirtyKeys {
   /** It was written again while it flew. */
   requeue(dirty: DirtyKey): void {
     dirty.backoff = undefined;
+    dirty.attempts = 0;
     if (dirty.againSinceMs >= 0) this.#enqueue(dirty, dirty.againSinceMs, dirty.againOrder);
     else this.#enqueue(dirty, dirty.sinceMs, dirty.order);
   }
@@ -157,11 +175,53 @@ export class DirtyKeys {
     this.#queued.pushFront(dirty);
   }
 
+  /** `retryAtMs` Infinity: it is not tried again by itself. */
   refuse(dirty: DirtyKey, refusal: LarderError, retryAtMs: number): void {
     dirty.refusal = refusal;
     dirty.retryAtMs = retryAtMs;
-    dirty.state = 'refused';
-    this.#refused.pushBack(dirty);
+    const isDead = retryAtMs === Number.POSITIVE_INFINITY;
+    dirty.state = isDead ? 'dead' : 'refused';
+    (isDead ? this.#dead : this.#refused).pushBack(dirty);
+  }
+
+  /** Its partition is shut. */
+  setAside(dirty: DirtyKey): void {
+    dirty.state = 'shut';
+    this.#shut.pushBack(dirty);
+  }
+
+  /** What was set aside goes first again. Returns how many. */
+  takeBackShut(): number {
+    const shut: DirtyKey[] = [];
+    for (let dirty = this.#shut.first; dirty !== undefined; dirty = this.#shut.first) {
+      this.#shut.remove(dirty);
+      shut.push(dirty);
+    }
+    const count = shut.length;
+    for (let dirty = shut.pop(); dirty !== undefined; dirty = shut.pop()) this.putBack(dirty);
+    return count;
+  }
+
+  /** Moves a queued key to the front. False: it is not queued. */
+  hurry(dirty: DirtyKey): boolean {
+    if (dirty.state !== 'queued') return false;
+    this.#queued.remove(dirty);
+    this.#queued.pushFront(dirty);
+    return true;
+  }
+
+  /** Lets a refused key be tried now. */
+  retry(dirty: DirtyKey): void {
+    if (dirty.state === 'due') return;
+    this.#listOfRefused(dirty).remove(dirty);
+    dirty.state = 'due';
+    this.#due.pushBack(dirty);
+  }
+
+  /** Forgets a refused key. */
+  discard(dirty: DirtyKey): void {
+    this.#listOfRefused(dirty).remove(dirty);
+    this.forget(dirty);
   }
 
   /** Lets refused keys whose time has come be tried again. */
@@ -184,9 +244,10 @@ export class DirtyKeys {
 
   /** A refused row with a new value is like any other. */
   #acceptNewValue(dirty: DirtyKey, nowMs: number): void {
-    if (dirty.state !== 'refused' && dirty.state !== 'due') return;
-    (dirty.state === 'due' ? this.#due : this.#refused).remove(dirty);
+    if (!isRefused(dirty)) return;
+    this.#listOfRefused(dirty).remove(dirty);
     dirty.backoff = undefined;
+    dirty.attempts = 0;
     this.#enqueue(dirty, nowMs, this.#order++);
   }
 
@@ -196,4 +257,14 @@ export class DirtyKeys {
     dirty.state = 'queued';
     this.#queued.pushBack(dirty);
   }
+
+  #listOfRefused({ state }: DirtyKey): DirtyList {
+    if (state === 'due') return this.#due;
+    return state === 'dead' ? this.#dead : this.#refused;
+  }
+}
+
+/** Whether the origin has refused it, and it is not on its way there again. */
+export function isRefused({ state }: DirtyKey): boolean {
+  return state === 'refused' || state === 'due' || state === 'dead';
 }

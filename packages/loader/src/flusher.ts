@@ -1,20 +1,22 @@
-import { Backoff, type Clock, type Random, type Timer } from '@larder/base';
+import { Backoff, type Timer } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
+import type { DeadLetter } from './dead-letter.js';
 import type { DirtyKey } from './dirty-key.js';
-import { DirtyKeys } from './dirty-keys.js';
-import { EntryFlag, type EntryMemory, type EntryRef } from './entry-memory.js';
+import { DirtyKeys, isRefused } from './dirty-keys.js';
+import { EntryFlag, type EntryRef } from './entry-memory.js';
 import { FlushWaiters } from './flush-waiters.js';
-import type { LoaderCounters } from './loader-statistics.js';
-import { blamesRow, type Origin } from './origins/origin.js';
+import { blamesRow, isFenced } from './origins/origin.js';
 import type { ResolvedWriteBehindPolicy } from './policy.js';
 import { splitBatch } from './split-batch.js';
+import type { OriginContext } from './strategies/strategy.js';
 
 /**
  * Brings dirty entries from memory to the origin in batches. The value is read from memory when its flush begins. A key
  * has one flush in flight, and becomes clean only if the version that was flushed is still the current one. A flush
  * whose outcome is unknown is repeated, which upserts and deletes allow. Nothing is ever dropped: while the origin is
- * down everything pauses with growing delays, and a row that it refuses waits apart from the others.
+ * down everything pauses with growing delays, and a row that it refuses waits apart from the others: a dead letter, tried
+ * again a few times by itself and then only by whoever asks for it.
  *
  * It does not order the flushes of different keys, and writes of one key that coalesce are one row.
  */
@@ -22,9 +24,7 @@ export class Flusher {
   readonly #keys = new DirtyKeys();
   readonly #waiters: FlushWaiters;
   readonly #runner: BatchRunner;
-  readonly #backoff: Backoff;
-  /** Without a time trigger half of the allowed age is one, or a slow trickle would end in BUSY for good. */
-  readonly #delayMs: number;
+  #backoff: Backoff;
   /** So many at the front of the queue are due, because it had reached `flushSize` or because their flush failed. */
   #owed = 0;
   /** Halved by each failure of the origin, doubled by each success: what timed out as a large batch may pass as a small one. */
@@ -37,17 +37,28 @@ export class Flusher {
   #timerAtMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  constructor(readonly options: FlusherOptions) {
-    const { policy, clock } = options;
+  constructor(readonly context: OriginContext) {
+    const { clock } = context;
     this.#waiters = new FlushWaiters(this.#keys, clock);
-    this.#delayMs = Math.min(policy.delayMs, policy.ageMsMax / 2);
-    this.#backoff = this.#newBackoff(Math.max(options.policy.retryFirstMs, ORIGIN_PAUSE_MS_MAX));
-    this.#batchMax = policy.batchMax;
+    this.#backoff = this.#newOriginBackoff();
+    this.#batchMax = this.#policy.batchMax;
+    const statementsMax = () => this.#policy.statementsMax;
     this.#runner = new BatchRunner({
-      statementsMax: policy.statementsMax,
+      get statementsMax() {
+        return statementsMax();
+      },
       clock,
       takeBatch: () => this.#takeBatch(),
     });
+  }
+
+  get #policy(): ResolvedWriteBehindPolicy {
+    return this.context.policy.writeBehind;
+  }
+
+  /** Without a time trigger half of the allowed age is one, or a slow trickle would end in BUSY for good. */
+  get #delayMs(): number {
+    return Math.min(this.#policy.delayMs, this.#policy.ageMsMax / 2);
   }
 
   get pending(): number {
@@ -63,13 +74,17 @@ export class Flusher {
     return this.#keys.refusedCount;
   }
 
+  get givenUp(): number {
+    return this.#keys.deadCount;
+  }
+
   find(text: string): DirtyKey | undefined {
     return this.#keys.get(text);
   }
 
   /** Why a write cannot be accepted now, if it cannot. `known` is what `find` said about its key. */
   refusal(known: DirtyKey | undefined, keyBytes: number, valueBytes: number): LarderError | undefined {
-    const { pendingMax, pendingBytesMax, ageMsMax } = this.options.policy;
+    const { pendingMax, pendingBytesMax, ageMsMax } = this.#policy;
     const { size, bytes, oldestAcceptedSinceMs } = this.#keys;
     if (known === undefined && size >= pendingMax) {
       return this.#busy(`${size} writes are pending, writeBehind.maxPending allows no more`);
@@ -89,15 +104,15 @@ export class Flusher {
 
   /** The key's entry in memory has just become dirty. */
   markDirty(known: DirtyKey | undefined, text: string, key: KeySlice, valueBytes: number): void {
-    const nowMs = this.options.clock.monotonicMs();
-    if (this.#keys.mark(known, text, key, valueBytes, nowMs)) this.options.counters.coalescedWrites++;
+    const nowMs = this.context.clock.monotonicMs();
+    if (this.#keys.mark(known, text, key, valueBytes, nowMs)) this.context.counters.coalescedWrites++;
     this.#schedule(nowMs);
   }
 
   /** The key's entry came, dirty, with a partition that this node has taken over. */
   adopt(text: string, key: KeySlice, valueBytes: number): void {
     if (this.#keys.get(text) !== undefined) return;
-    const nowMs = this.options.clock.monotonicMs();
+    const nowMs = this.context.clock.monotonicMs();
     this.#keys.mark(undefined, text, key, valueBytes, nowMs);
     this.#schedule(nowMs);
   }
@@ -106,8 +121,73 @@ export class Flusher {
   drain(timeoutMs: number): Promise<number> {
     this.#keys.makeDue(Number.POSITIVE_INFINITY);
     const drained = this.#waiters.wait(timeoutMs);
-    this.#schedule(this.options.clock.monotonicMs());
+    this.#schedule(this.context.clock.monotonicMs());
     return drained;
+  }
+
+  /** Calls back when the key is in the origin or gone from here, or with the reason why the origin refuses it. */
+  whenDone(dirty: DirtyKey, done: (refusal: LarderError | undefined) => void): void {
+    if (isRefused(dirty)) {
+      done(dirty.refusal);
+      return;
+    }
+    dirty.whenDone = done;
+    if (this.#keys.hurry(dirty)) this.#owed++;
+    this.#schedule(this.context.clock.monotonicMs());
+  }
+
+  /** At most so many rows that the origin refuses, those that are not tried again by themselves first. */
+  deadLetters(limit: number): DeadLetter[] {
+    const nowMs = this.context.clock.monotonicMs();
+    const letters: DeadLetter[] = [];
+    for (const { text, refusal, attempts, sinceMs, retryAtMs } of this.#keys.refused()) {
+      if (letters.length === limit) break;
+      const retryInMs = retryAtMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, retryAtMs - nowMs);
+      letters.push({ key: text, error: refusal!, attempts, ageMs: nowMs - sinceMs, retryInMs });
+    }
+    return letters;
+  }
+
+  /** False: there is no such dead letter. */
+  retryDeadLetter(text: string): boolean {
+    const dirty = this.#keys.get(text);
+    if (dirty === undefined || !isRefused(dirty)) return false;
+    this.#keys.retry(dirty);
+    this.context.counters.deadLettersRetried++;
+    this.#schedule(this.context.clock.monotonicMs());
+    return true;
+  }
+
+  /** The entry is forgotten, so that the next read asks the origin. False: there is no such dead letter. */
+  discardDeadLetter(text: string): boolean {
+    const { memory, flights, counters } = this.context;
+    const dirty = this.#keys.get(text);
+    if (dirty === undefined || !isRefused(dirty) || !memory.serves(dirty.partition)) return false;
+    this.#keys.discard(dirty);
+    counters.deadLettersDiscarded++;
+    flights.supersedeText(text);
+    memory.request = undefined;
+    memory.remove(dirty.key);
+    this.#waiters.check();
+    return true;
+  }
+
+  /** The partition has gone; what was dirty there is its new owner's. What is queued is seen to when its turn comes. */
+  disown(partition: number): void {
+    if (this.#keys.refusedCount === 0) return;
+    for (const dirty of [...this.#keys.refused()]) if (dirty.partition === partition) this.#keys.discard(dirty);
+    this.#waiters.check();
+  }
+
+  /** Partitions that were shut are so no more, or have gone. */
+  lookAgain(): void {
+    this.#owed += this.#keys.takeBackShut();
+    this.#schedule(this.context.clock.monotonicMs());
+  }
+
+  policyChanged(): void {
+    this.#backoff = this.#newOriginBackoff();
+    this.#schedule(this.context.clock.monotonicMs());
   }
 
   close(): void {
@@ -124,12 +204,12 @@ export class Flusher {
     this.#timer?.cancel();
     this.#timerAtMs = wakeAtMs;
     if (wakeAtMs === Number.POSITIVE_INFINITY) return;
-    this.#timer = this.options.clock.after(wakeAtMs - nowMs, () => this.#ring());
+    this.#timer = this.context.clock.after(wakeAtMs - nowMs, () => this.#ring());
   }
 
   #ring(): void {
     this.#timerAtMs = Number.POSITIVE_INFINITY;
-    const nowMs = this.options.clock.monotonicMs();
+    const nowMs = this.context.clock.monotonicMs();
     this.#keys.makeDue(nowMs);
     this.#schedule(nowMs);
   }
@@ -142,7 +222,7 @@ export class Flusher {
   #queueIsDue(nowMs: number): boolean {
     const { firstQueued, queuedCount } = this.#keys;
     if (firstQueued === undefined) return false;
-    if (queuedCount >= this.options.policy.flushSize) this.#owed = queuedCount;
+    if (queuedCount >= this.#policy.flushSize) this.#owed = queuedCount;
     return this.#owed > 0 || nowMs >= firstQueued.sinceMs + this.#delayMs || this.#waiters.size > 0;
   }
 
@@ -153,18 +233,18 @@ export class Flusher {
     const dueAtMs = (firstQueued?.sinceMs ?? Number.POSITIVE_INFINITY) + this.#delayMs;
     const wakeAtMs = dueAtMs > nowMs ? dueAtMs : Number.POSITIVE_INFINITY;
     // One look at the refused rows per `retryFirst` at most.
-    return hasRefused ? Math.min(wakeAtMs, nowMs + this.options.policy.retryFirstMs) : wakeAtMs;
+    return hasRefused ? Math.min(wakeAtMs, nowMs + this.#policy.retryFirstMs) : wakeAtMs;
   }
 
   #takeBatch(): Promise<void> | undefined {
-    const nowMs = this.options.clock.monotonicMs();
+    const nowMs = this.context.clock.monotonicMs();
     if (this.#closed || nowMs < this.#pausedUntilMs) return undefined;
     const { firstDue } = this.#keys;
     const queueIsDue = this.#queueIsDue(nowMs);
     if (firstDue !== undefined && !this.#retrying && !(queueIsDue && this.#retriedLast)) return this.#retry(firstDue);
     this.#retriedLast = false;
     if (!queueIsDue) return undefined;
-    const batch = this.#keys.takeQueued(this.#batchMax, STATEMENT_BYTES_MAX);
+    const batch = this.#keys.takeQueued(Math.min(this.#batchMax, this.#policy.batchMax), STATEMENT_BYTES_MAX);
     this.#owed = Math.max(0, this.#owed - batch.length);
     return this.#flush(batch);
   }
@@ -178,14 +258,15 @@ export class Flusher {
   }
 
   async #flush(batch: readonly DirtyKey[]): Promise<void> {
-    const { memory, origin, clock } = this.options;
+    const { memory, origin, clock, gate } = this.context;
     const sets: Flight[] = [];
     const deletes: Flight[] = [];
     const early: DirtyKey[] = [];
     for (const dirty of batch) {
       const { partition } = dirty;
       const ref = memory.owns(partition) ? memory.peek(dirty.key) : 0;
-      if (!this.#isDirty(ref)) this.#keys.forget(dirty);
+      if (!this.#isDirty(ref)) this.#forget(dirty);
+      else if (gate?.isShut(partition)) this.#keys.setAside(dirty);
       else if (!memory.serves(partition) || !memory.isCommitted(ref, partition)) early.push(dirty);
       else if ((memory.flags(ref) & EntryFlag.tombstone) !== 0) deletes.push(this.#flight(dirty, ref, NO_VALUE));
       else sets.push(this.#flight(dirty, ref, this.#valueOf(ref)));
@@ -207,65 +288,81 @@ export class Flusher {
   }
 
   #pauseEarly(): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.options.clock.monotonicMs() + EARLY_PAUSE_MS);
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.context.clock.monotonicMs() + EARLY_PAUSE_MS);
   }
 
   /** A statement before this one has taken its time: a partition may have gone to a node that flushes by now. */
   #awayOf(part: readonly Flight[]): LarderError | undefined {
-    const { memory } = this.options;
-    const lost = part.find(({ dirty }) => !memory.serves(dirty.partition));
+    const { memory, gate } = this.context;
+    const lost = part.find(({ dirty }) => !memory.serves(dirty.partition) || gate?.isShut(dirty.partition));
     return lost && memory.refusal(lost.dirty.partition);
   }
 
   #flight(dirty: DirtyKey, ref: EntryRef, value: Uint8Array): Flight {
-    const { memory } = this.options;
+    const { memory } = this.context;
     return { dirty, key: dirty.text, value, isChecked: true, epoch: memory.epoch(ref), seq: memory.seq(ref) };
   }
 
   async #send(flights: readonly Flight[], attempt: (part: readonly Flight[]) => Promise<unknown>): Promise<void> {
     if (flights.length === 0) return;
+    const { counters } = this.context;
     const undelivered: DirtyKey[] = [];
     let away: LarderError | undefined;
+    let isAsked = false;
     const checked = async (part: readonly Flight[]): Promise<unknown> => {
       away = this.#awayOf(part);
       if (away !== undefined) throw away;
-      this.options.counters.writeStatements++;
+      counters.writeStatements++;
       return attempt(part);
     };
     await splitBatch(flights, 'unknown', checked, {
       done: (part) => this.#delivered(part),
       failed: (part, error) => {
-        if (error === away) for (const { dirty } of part) undelivered.push(dirty);
+        // Fenced off: other nodes have taken partitions over, these rows' perhaps. The next flush asks for each of them.
+        if (isFenced(error) && !isAsked) counters.fencedStatements++;
+        isAsked ||= error === away || isFenced(error);
+        if (isAsked) for (const { dirty } of part) undelivered.push(dirty);
         else this.#failed(part, error, undelivered);
       },
     });
-    if (away !== undefined) this.#pauseEarly();
+    if (isAsked) this.#pauseEarly();
     this.#owed += undelivered.length;
     for (let dirty = undelivered.pop(); dirty !== undefined; dirty = undelivered.pop()) this.#keys.putBack(dirty);
   }
 
   #delivered(part: readonly Flight[]): void {
     this.#backoff.reset();
-    this.#batchMax = Math.min(this.options.policy.batchMax, this.#batchMax * 2);
-    this.options.counters.rowsWritten += part.length;
+    this.#batchMax = Math.min(this.#policy.batchMax, this.#batchMax * 2);
+    this.context.counters.rowsWritten += part.length;
     for (const flight of part) this.#settle(flight);
   }
 
   #settle({ dirty, epoch, seq }: Flight): void {
-    const { memory } = this.options;
+    const { memory } = this.context;
     const ref = memory.owns(dirty.partition) ? memory.peek(dirty.key) : 0;
     const isOurs = this.#isDirty(ref);
     if (isOurs && (memory.epoch(ref) !== epoch || memory.seq(ref) !== seq)) {
       this.#keys.requeue(dirty);
       return;
     }
-    this.#keys.forget(dirty);
     if (isOurs) memory.clean(dirty.key, epoch, seq);
+    this.#forget(dirty);
+  }
+
+  #forget(dirty: DirtyKey): void {
+    this.#keys.forget(dirty);
+    this.#tellDone(dirty, undefined);
+  }
+
+  #tellDone(dirty: DirtyKey, refusal: LarderError | undefined): void {
+    const { whenDone } = dirty;
+    dirty.whenDone = undefined;
+    whenDone?.(refusal);
   }
 
   /** `undelivered` collects, in order, what goes back to the front of the queue. */
   #failed(part: readonly Flight[], error: LarderError, undelivered: DirtyKey[]): void {
-    this.options.counters.writeFailures += part.length;
+    this.context.counters.writeFailures += part.length;
     const refused = part.length === 1 && blamesRow(error);
     for (const { dirty } of part) {
       if (refused || dirty.backoff !== undefined) this.#refuse(dirty, error);
@@ -273,51 +370,55 @@ export class Flusher {
     }
     if (refused) return;
     this.#batchMax = Math.max(1, this.#batchMax >>> 1);
-    this.#pausedUntilMs = this.options.clock.monotonicMs() + this.#backoff.nextMs();
+    this.#pausedUntilMs = this.context.clock.monotonicMs() + this.#backoff.nextMs();
   }
 
+  /** Its value, or whatever else is wrong with the origin in the case of a row that was refused before. */
   #refuse(dirty: DirtyKey, error: LarderError): void {
+    const { memory, clock } = this.context;
+    if (!memory.owns(dirty.partition)) {
+      this.#forget(dirty);
+      return;
+    }
     if (dirty.againSinceMs >= 0) {
       this.#keys.requeue(dirty);
       return;
     }
-    dirty.backoff ??= this.#newBackoff(this.options.policy.retryMsMax);
-    this.#keys.refuse(dirty, error, this.options.clock.monotonicMs() + dirty.backoff.nextMs());
+    const isRefusal = blamesRow(error);
+    if (isRefusal) dirty.attempts++;
+    dirty.backoff ??= this.#newBackoff(this.#policy.retryMsMax);
+    const isGivenUp = isRefusal && dirty.attempts >= this.#policy.attemptsMax;
+    const retryAtMs = isGivenUp ? Number.POSITIVE_INFINITY : clock.monotonicMs() + dirty.backoff.nextMs();
+    this.#keys.refuse(dirty, isRefusal ? error : (dirty.refusal ?? error), retryAtMs);
+    this.#tellDone(dirty, error);
   }
 
   #isDirty(ref: EntryRef): boolean {
-    return ref !== 0 && (this.options.memory.flags(ref) & (EntryFlag.dirty | EntryFlag.tombstone)) !== 0;
+    return ref !== 0 && (this.context.memory.flags(ref) & (EntryFlag.dirty | EntryFlag.tombstone)) !== 0;
   }
 
   #valueOf(ref: EntryRef): Uint8Array {
-    const { memory } = this.options;
+    const { memory } = this.context;
     const value = Buffer.allocUnsafe(memory.valueBytes(ref));
     memory.copyValue(ref, 0, value.length, value, 0);
     return value;
   }
 
   #ageMs(sinceMs: number): number {
-    return sinceMs === Number.POSITIVE_INFINITY ? 0 : this.options.clock.monotonicMs() - sinceMs;
+    return sinceMs === Number.POSITIVE_INFINITY ? 0 : this.context.clock.monotonicMs() - sinceMs;
   }
 
   #newBackoff(maxMs: number): Backoff {
-    const { policy, random } = this.options;
-    return new Backoff({ firstMs: policy.retryFirstMs, maxMs, jitter: 0.2 }, random);
+    return new Backoff({ firstMs: this.#policy.retryFirstMs, maxMs, jitter: 0.2 }, this.context.random);
+  }
+
+  #newOriginBackoff(): Backoff {
+    return this.#newBackoff(Math.max(this.#policy.retryFirstMs, ORIGIN_PAUSE_MS_MAX));
   }
 
   #busy(message: string): LarderError {
-    return new LarderError('BUSY', `cache '${this.options.name}': ${message}`, { outcome: 'not-applied' });
+    return new LarderError('BUSY', `cache '${this.context.name}': ${message}`, { outcome: 'not-applied' });
   }
-}
-
-export interface FlusherOptions {
-  readonly name: string;
-  readonly policy: ResolvedWriteBehindPolicy;
-  readonly memory: EntryMemory;
-  readonly origin: Origin;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly counters: LoaderCounters;
 }
 
 /** A row on its way to the origin, with the version that it had when it left. */

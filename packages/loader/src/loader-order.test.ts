@@ -6,7 +6,7 @@
  * Each write to a key has a number. A read of number n is right if no write above n was acknowledged before the read
  * began, and write n had begun before the read ended.
  */
-import { keySlice, LarderError } from '@larder/proto';
+import { keySlice, LarderError, WriteMode } from '@larder/proto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Answer, Outcome } from '../test/answer.js';
@@ -64,6 +64,8 @@ function isApplied(outcome: Outcome | undefined): boolean {
 
 type Step =
   | { readonly kind: 'get' | 'set' | 'delete' | 'evict'; readonly key: number }
+  | { readonly kind: 'set by' | 'delete by'; readonly key: number; readonly mode: number }
+  | { readonly kind: 'switch'; readonly policy: number }
   | { readonly kind: 'open' | 'fail' | 'lose' | 'apply late'; readonly call: number }
   | { readonly kind: 'turn' | 'late writes' }
   | { readonly kind: 'advance'; readonly ms: number };
@@ -82,14 +84,28 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('advance'), ms: fc.nat(800) }) as fc.Arbitrary<Step>,
 );
 
+/** Calls ask for strategies of their own, and the policy changes under way. */
+const stepOfMany: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: step },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('set by', 'set by', 'delete by'),
+      key: fc.nat(KEYS.length - 1),
+      mode: fc.constantFrom(WriteMode.through, WriteMode.behind, WriteMode.around),
+    }) as fc.Arbitrary<Step>,
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('switch'), policy: fc.nat(2) }) as fc.Arbitrary<Step> },
+);
+
 class Run {
   readonly rig: Rig;
   readonly histories = KEYS.map(() => new KeyHistory());
   #number = 0;
   #opened = new Set<number>();
 
-  constructor(policy: CachePolicy) {
-    this.rig = new Rig(policy);
+  constructor(readonly policies: readonly CachePolicy[]) {
+    this.rig = new Rig(policies[0]!);
   }
 
   async take(given: Step): Promise<void> {
@@ -106,7 +122,12 @@ class Run {
         return this.#get(given.key);
       case 'set':
       case 'delete':
-        return this.#write(given.key, given.kind === 'delete');
+        return this.#write(given.key, given.kind === 'delete', WriteMode.byPolicy);
+      case 'set by':
+      case 'delete by':
+        return this.#write(given.key, given.kind === 'delete by', given.mode);
+      case 'switch':
+        return this.rig.setPolicy(this.policies[given.policy % this.policies.length]!);
       default:
         return this.#release(given.kind, given.call);
     }
@@ -136,10 +157,12 @@ class Run {
     history.reads.push({ answer: this.rig.get(KEYS[key] as string, 1_000_000), atLeast, checked: false });
   }
 
-  #write(key: number, isDelete: boolean): void {
+  #write(key: number, isDelete: boolean, mode: number): void {
     const number = ++this.#number;
     const name = KEYS[key] as string;
-    const answer = isDelete ? this.rig.delete(name, 1_000_000) : this.rig.set(name, `${number}`, 0, 1_000_000);
+    const answer = isDelete
+      ? this.rig.delete(name, 1_000_000, mode)
+      : this.rig.set(name, `${number}`, 0, 1_000_000, mode);
     this.histories[key]?.writes.push({ number, isDelete, answer });
   }
 
@@ -164,8 +187,8 @@ async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-async function check(policy: CachePolicy, steps: readonly Step[]): Promise<void> {
-  const run = new Run(policy);
+async function check(policies: readonly CachePolicy[], steps: readonly Step[]): Promise<void> {
+  const run = new Run(policies);
   for (const next of steps) {
     await run.take(next);
     for (const history of run.histories) history.checkReads();
@@ -185,24 +208,21 @@ async function check(policy: CachePolicy, steps: readonly Step[]): Promise<void>
 
 describe('in any order of events', () => {
   const limits = { maxStatements: 2, maxBatch: 2 };
-  test.each<[string, CachePolicy]>([
-    ['write-through', { read: 'through', write: 'through', negativeTtl: '10m', loads: limits, writes: limits }],
-    ['write-around', { read: 'through', write: 'around', negativeTtl: '10m', loads: limits, writes: limits }],
-    [
-      'write-behind',
-      {
-        read: 'through',
-        write: 'behind',
-        negativeTtl: '10m',
-        loads: limits,
-        writeBehind: { ...limits, maxDelay: '300ms' },
-      },
-    ],
+  const common = { read: 'through', negativeTtl: '10m', loads: limits, writes: limits } as const;
+  const through: CachePolicy = { ...common, write: 'through' };
+  const around: CachePolicy = { ...common, write: 'around' };
+  const behind: CachePolicy = { ...common, write: 'behind', writeBehind: { ...limits, maxDelay: '300ms' } };
+  test.each<[string, readonly CachePolicy[]]>([
+    ['write-through', [through]],
+    ['write-around', [around]],
+    ['write-behind', [behind]],
+    ['strategies by call and by a policy that changes', [behind, through, around]],
   ])(
     '%s: no get returns less than what was acknowledged before it, and memory ends as the origin does',
-    async (_, policy) => {
+    async (_, policies) => {
+      const steps = policies.length === 1 ? step : stepOfMany;
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 80, size: 'max' }), (steps) => check(policy, steps)),
+        fc.asyncProperty(fc.array(steps, { maxLength: 80, size: 'max' }), (given) => check(policies, given)),
         { numRuns: 300 },
       );
     },

@@ -41,8 +41,17 @@ export interface LoaderStatistics {
   readonly oldestPendingMs: number;
   /** Write attempts of a row that failed. */
   readonly writeFailures: number;
-  /** Write-behind: rows that the origin refuses. They stay pending and are tried again. */
+  /** Write-behind: rows that the origin refuses. They stay pending: dead letters. */
   readonly refusedRows: number;
+  /** Of these, the ones that are not tried again by themselves. */
+  readonly givenUpRows: number;
+  /** Dead letters that somebody has had tried again, or has discarded. */
+  readonly deadLettersRetried: number;
+  readonly deadLettersDiscarded: number;
+  /** Write-behind: writes that were made write-through because too much was pending. */
+  readonly spilledWrites: number;
+  /** Statements that did nothing because another node had taken partitions over. */
+  readonly fencedStatements: number;
   /** How long the origin took to answer loads, of the last one to two minutes; undefined: there were none. */
   readonly loadMs: Distribution | undefined;
   /** Keys of one load. */
@@ -76,6 +85,10 @@ export class LoaderCounters {
   rowsWritten = 0;
   coalescedWrites = 0;
   writeFailures = 0;
+  deadLettersRetried = 0;
+  deadLettersDiscarded = 0;
+  spilledWrites = 0;
+  fencedStatements = 0;
 
   /** Every miss is counted here, so that the causes add up. */
   miss(cause: MissCause): void {

@@ -1,7 +1,9 @@
+import { seededRandom } from '@larder/base';
 import { keySlice } from '@larder/proto';
 import { describe, expect, test, vi } from 'vitest';
 import { failure, message, Rig, settle } from '../test/rig.js';
 import { PutResult } from './entry-memory.js';
+import { Loader } from './loader.js';
 
 describe('a cache without an origin', () => {
   test('answers everything within the call', () => {
@@ -146,8 +148,9 @@ describe('the life of an entry', () => {
 });
 
 test('a policy that needs an origin cannot be run without one', () => {
-  const policy = new Rig({ read: 'through' }).loader.options.policy;
-  const { memory, clock, loader } = new Rig({});
-  const options = { ...loader.options, memory, clock, policy, origin: undefined };
-  expect(() => new (loader.constructor as new (given: typeof options) => unknown)(options)).toThrow('needs an origin');
+  for (const { policy } of [new Rig({ read: 'through' }).loader, new Rig({ write: 'behind', read: 'aside' }).loader]) {
+    const { memory, clock } = new Rig({});
+    const options = { name: 'things', policy, memory, origin: undefined, clock, random: seededRandom(1) };
+    expect(() => new Loader(options)).toThrow('needs an origin');
+  }
 });

@@ -1,22 +1,22 @@
 import { assert, type Clock, type Random } from '@larder/base';
-import type { KeySlice } from '@larder/proto';
+import { type KeySlice, WriteMode } from '@larder/proto';
+import type { DeadLetter } from './dead-letter.js';
 import { EntryLife } from './entry-life.js';
 import type { EntryMemory, EntryRef, RequestId } from './entry-memory.js';
+import { FenceGate } from './fence-gate.js';
 import { FillLeases, isTombstone, type LeaseHolder } from './fill-leases.js';
 import { isHidden } from './is-hidden.js';
 import { keyText } from './key-text.js';
 import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
 import { MeasuredOrigin, type OriginMeasurements } from './origins/measured-origin.js';
-import type { Origin } from './origins/origin.js';
+import type { Origin, OriginFence } from './origins/origin.js';
 import type { ResolvedCachePolicy } from './policy.js';
 import type { Reply } from './reply.js';
 import { SingleFlight } from './single-flight.js';
 import { ReadThrough } from './strategies/read-through.js';
-import type { StrategyContext, WriteStrategy } from './strategies/strategy.js';
-import { WriteAround } from './strategies/write-around.js';
-import { WriteBehind } from './strategies/write-behind.js';
+import { hasOrigin, type StrategyContext } from './strategies/strategy.js';
 import { WriteMemory } from './strategies/write-memory.js';
-import { WriteThrough } from './strategies/write-through.js';
+import { WriteRouter } from './strategies/write-router.js';
 import { UnsureKeys } from './unsure-keys.js';
 
 export interface LoaderOptions {
@@ -41,37 +41,95 @@ export class Loader {
   readonly #leases: FillLeases;
   readonly #flights: SingleFlight;
   readonly #life: EntryLife;
-  /** Undefined: cache-aside, a miss is a miss. */
-  readonly #reads: ReadThrough | undefined;
-  readonly #writes: WriteStrategy;
+  #policy: ResolvedCachePolicy;
+  /** Undefined until the policy is to answer misses from the origin. */
+  #reads: ReadThrough | undefined;
+  readonly #context: StrategyContext;
+  readonly #writes: WriteRouter;
   /** What an application has loaded is not to be written to the origin, where it came from. */
   readonly #fills: WriteMemory;
   readonly #unsure: UnsureKeys;
+  readonly #gate: FenceGate | undefined;
   readonly #origin: MeasuredOrigin | undefined;
+  readonly #breaker: Origin['breaker'];
 
-  constructor(readonly options: LoaderOptions) {
+  constructor(options: LoaderOptions) {
     const { name, policy, memory, clock, random } = options;
     const origin = options.origin && new MeasuredOrigin(options.origin, clock);
     this.#origin = origin;
+    this.#breaker = options.origin?.breaker;
     this.#memory = memory;
+    this.#policy = policy;
     this.#life = new EntryLife(policy, random);
-    const leaseMs = policy.leaseMs;
-    this.#leases = new FillLeases({ name, leaseMs, memory, clock, random, counters: this.#counters });
-    this.#flights = new SingleFlight(this.#leases);
-    this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
-    const context: StrategyContext = {
+    const currentPolicy = () => this.#policy;
+    this.#leases = new FillLeases({
       name,
-      policy,
+      get leaseMs() {
+        return currentPolicy().leaseMs;
+      },
       memory,
       clock,
+      random,
+      counters: this.#counters,
+    });
+    this.#flights = new SingleFlight(this.#leases);
+    this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
+    this.#gate = origin?.fence && this.#createGate(origin.fence, clock, random);
+    this.#context = {
+      name,
+      get policy() {
+        return currentPolicy();
+      },
+      memory,
+      origin,
+      clock,
+      random,
       life: this.#life,
       counters: this.#counters,
       flights: this.#flights,
       unsure: this.#unsure,
+      gate: this.#gate,
     };
-    this.#reads = policy.read === 'through' ? new ReadThrough({ ...context, origin: needed(origin) }) : undefined;
-    this.#writes = writeStrategy(context, origin, random);
-    this.#fills = new WriteMemory(context);
+    this.#openReads();
+    this.#writes = new WriteRouter(this.#context);
+    this.#fills = new WriteMemory(this.#context);
+  }
+
+  get policy(): ResolvedCachePolicy {
+    return this.#policy;
+  }
+
+  /**
+   * What comes from now on goes by this policy; what has begun ends as it began, and writes of a key stay in order. The
+   * origin and the memory are as before, whatever it says of them.
+   */
+  setPolicy(policy: ResolvedCachePolicy): void {
+    this.#policy = policy;
+    this.#life.policy = policy;
+    this.#openReads();
+    this.#writes.policyChanged();
+  }
+
+  #openReads(): void {
+    if (this.#policy.read !== 'through' || this.#reads !== undefined) return;
+    const context = this.#context;
+    assert(hasOrigin(context), 'the policy has a strategy that needs an origin, and there is none');
+    this.#reads = new ReadThrough(context);
+  }
+
+  #createGate(fence: OriginFence, clock: Clock, random: Random): FenceGate {
+    return new FenceGate({
+      fence,
+      clock,
+      random,
+      opened: (partition) => {
+        this.#unsure.settlePartition(partition);
+        // What began before may have seen the row as it was before a last statement of the owner before.
+        this.#flights.supersedePartition(partition);
+      },
+      lookAgain: () => this.#writes.lookAgain(),
+      failed: (error) => this.#writes.failShut(error),
+    });
   }
 
   /** Answers `entry`, `value`, `miss` or `failed` with TIMEOUT, BUSY, ORIGIN, ORIGIN_UNAVAILABLE or CLOSED. */
@@ -83,7 +141,7 @@ export class Loader {
       return;
     }
     this.#counters.miss(this.#memory.missCause(key));
-    if (this.#reads === undefined) reply.miss();
+    if (this.#reads === undefined || this.#policy.read !== 'through') reply.miss();
     else this.#reads.load(key, reply, timeoutMs);
   }
 
@@ -99,12 +157,13 @@ export class Loader {
     reply.entry(ref);
     if (!isRenewed) return;
     memory.request = undefined;
-    memory.expire(key, this.options.policy.idleMs);
+    memory.expire(key, this.#policy.idleMs);
   }
 
   /**
    * Answers `written` or `failed`. `ttlMs`: TTL_DEFAULT takes the cache's, 0 never expires. The write strategy decides
-   * when it is answered; besides the codes of `get` there are TOO_LARGE, OUT_OF_MEMORY and BAD_ARGUMENT.
+   * when it is answered; besides the codes of `get` there are TOO_LARGE, OUT_OF_MEMORY and BAD_ARGUMENT. `mode`, a
+   * WriteMode, is for this write another strategy than the policy's.
    */
   set(
     key: KeySlice,
@@ -114,9 +173,10 @@ export class Loader {
     ttlMs: number,
     reply: Reply,
     timeoutMs: number,
+    mode: number = WriteMode.byPolicy,
   ): void {
     this.#counters.sets++;
-    this.#writes.set(key, value, start, end, ttlMs, reply, timeoutMs);
+    this.#writes.set(key, value, start, end, ttlMs, mode, reply, timeoutMs);
   }
 
   /**
@@ -124,7 +184,7 @@ export class Loader {
    * the others wait. `failed` also with TIMEOUT, final, if that takes too long. The rest is as `get`.
    */
   lease(key: KeySlice, reply: Reply, timeoutMs: number, holder: LeaseHolder): void {
-    if (this.#reads !== undefined) {
+    if (this.#policy.read === 'through') {
       this.get(key, reply, timeoutMs);
       return;
     }
@@ -172,9 +232,9 @@ export class Loader {
    * Answers `found` or `failed`. Where the caller waits for the origin it tells whether there was a row; write-behind
    * and caches without an origin tell whether memory had an entry.
    */
-  delete(key: KeySlice, reply: Reply, timeoutMs: number): void {
+  delete(key: KeySlice, reply: Reply, timeoutMs: number, mode: number = WriteMode.byPolicy): void {
     this.#counters.deletes++;
-    this.#writes.delete(key, reply, timeoutMs);
+    this.#writes.delete(key, mode, reply, timeoutMs);
   }
 
   /** Gives what memory holds another remaining life and answers `found`. The origin has no part in it. */
@@ -190,17 +250,19 @@ export class Loader {
 
   /** A write that came before and is under way to the origin gets the same answer again. False: there is none. */
   join(request: RequestId, reply: Reply): boolean {
-    return this.#writes.join?.(request, reply) ?? false;
+    return this.#writes.join(request, reply);
   }
 
   /** An entry of a partition that this node has taken over. Cheap if it is of no concern. */
   adopt(key: KeySlice, ref: EntryRef): void {
-    this.#writes.adopt?.(key, ref);
+    this.#writes.adopt(key, ref);
   }
 
   /** The partition is served elsewhere: what loads of its keys bring must not be stored, should it come back. */
   disown(partition: number): void {
     this.#flights.supersedePartition(partition);
+    this.#writes.disown(partition);
+    this.#gate?.forget(partition);
   }
 
   /**
@@ -209,6 +271,22 @@ export class Loader {
    */
   takenOver(partition: number, forMs: number): void {
     this.#unsure.addPartition(partition, forMs);
+    this.#gate?.shut(partition);
+  }
+
+  /** Rows of write-behind that the origin refuses, at most so many; those that are not tried again by themselves first. */
+  deadLetters(limit: number): DeadLetter[] {
+    return this.#writes.deadLetters(limit);
+  }
+
+  /** Has a dead letter tried now. False: there is none of this key here. */
+  retryDeadLetter(key: string): boolean {
+    return this.#writes.retryDeadLetter(key);
+  }
+
+  /** Gives the value of a dead letter up: the key is forgotten, and the next read asks the origin. False: there is none here. */
+  discardDeadLetter(key: string): boolean {
+    return this.#writes.discardDeadLetter(key);
   }
 
   /** Sends pending writes to the origin without further delay. Resolves with the number that is left at the deadline. */
@@ -219,19 +297,21 @@ export class Loader {
   /** Answers everyone who waits with CLOSED and stops all timers. Drain first: what is pending stays in memory only. */
   close(): void {
     this.#leases.close();
+    this.#gate?.close();
     this.#reads?.close();
     this.#writes.close();
   }
 
   statistics(): LoaderStatistics {
-    const { pendingWrites, oldestPendingMs, refusedRows } = this.#writes;
+    const { pendingWrites, oldestPendingMs, refusedRows, givenUpRows } = this.#writes;
     return {
       ...this.#counters,
       ...(this.#origin?.measurements ?? UNMEASURED),
       pendingWrites,
       oldestPendingMs,
       refusedRows,
-      breaker: this.options.origin?.breaker?.state ?? 'none',
+      givenUpRows,
+      breaker: this.#breaker?.state ?? 'none',
     };
   }
 }
@@ -242,21 +322,3 @@ const UNMEASURED: OriginMeasurements = {
   writeMs: undefined,
   writeRows: undefined,
 };
-
-function writeStrategy(context: StrategyContext, origin: Origin | undefined, random: Random): WriteStrategy {
-  switch (context.policy.write) {
-    case 'memory':
-      return new WriteMemory(context);
-    case 'through':
-      return new WriteThrough({ ...context, origin: needed(origin) });
-    case 'around':
-      return new WriteAround({ ...context, origin: needed(origin) });
-    case 'behind':
-      return new WriteBehind({ ...context, origin: needed(origin) }, random);
-  }
-}
-
-function needed(origin: Origin | undefined): Origin {
-  assert(origin !== undefined, 'the policy has a strategy that needs an origin, and there is none');
-  return origin;
-}

@@ -1,28 +1,30 @@
 import { BoundedQueue, type Clock } from '@larder/base';
 import { BatchRunner } from './batch-runner.js';
-import type { ResolvedLoadPolicy } from './policy.js';
+import { PENDING_COUNT_MAX, type ResolvedLoadPolicy } from './policy.js';
 import type { Flight } from './single-flight.js';
 
 /** Gathers the misses of one cache into batches, each one statement. When one leaves is the BatchRunner's decision. */
 export class MissBatcher {
-  readonly #queue: BoundedQueue<Flight>;
+  readonly #queue = new BoundedQueue<Flight>(PENDING_COUNT_MAX);
   readonly #runner: BatchRunner;
   /** Keys of the next statement: as many as will keep its answer within ANSWER_BYTES_TARGET, up to the policy's bound. */
   #batchMax: number;
 
   /** `load` answers the flights of a batch and must not reject. */
   constructor(
-    readonly policy: ResolvedLoadPolicy,
+    /** As it is now. */
+    readonly policy: () => ResolvedLoadPolicy,
     clock: Clock,
     readonly load: (flights: readonly Flight[]) => Promise<void>,
   ) {
-    this.#batchMax = Math.min(policy.batchMax, FIRST_BATCH_MAX);
-    this.#queue = new BoundedQueue(policy.waitingMax);
+    this.#batchMax = Math.min(policy().batchMax, FIRST_BATCH_MAX);
     this.#runner = new BatchRunner({
-      statementsMax: policy.statementsMax,
+      get statementsMax() {
+        return policy().statementsMax;
+      },
       clock,
       waiting: () => this.#queue.length,
-      takeBatch: (countMax) => this.#takeBatch(Math.min(countMax, this.#batchMax)),
+      takeBatch: (countMax) => this.#takeBatch(Math.min(countMax, this.#batchMax, policy().batchMax)),
     });
   }
 
@@ -37,7 +39,7 @@ export class MissBatcher {
   observe(values: number, bytes: number): void {
     if (values === 0) return;
     const meanBytes = Math.max(1, bytes / values);
-    this.#batchMax = Math.max(1, Math.min(this.policy.batchMax, Math.floor(ANSWER_BYTES_TARGET / meanBytes)));
+    this.#batchMax = Math.max(1, Math.min(this.policy().batchMax, Math.floor(ANSWER_BYTES_TARGET / meanBytes)));
   }
 
   /** Removes and returns everything that has not left yet. */

@@ -89,6 +89,16 @@ export interface WriteBehindPolicy {
   readonly maxPendingBytes?: ByteSize | undefined;
   /** New writes get BUSY while the oldest pending one is older. Rows that the origin refuses do not count. Default 60s. */
   readonly maxAge?: Duration | undefined;
+  /**
+   * What becomes of a write at one of these bounds: `refuse` answers BUSY; `through` makes it a write-through, which
+   * waits for the origin. Default refuse.
+   */
+  readonly whenFull?: WhenFull | undefined;
+  /**
+   * After so many refusals by the origin a row is not tried again by itself, but stays a dead letter; null: it is tried
+   * for ever. Default 5.
+   */
+  readonly deadLetterAfter?: number | null | undefined;
   /** First delay before a failed flush is tried again; it doubles each time, up to 1s while the origin is down. Default 100ms. */
   readonly retryFirst?: Duration | undefined;
   /** Longest such delay of a row that the origin refuses. Default 30s. */
@@ -103,6 +113,8 @@ export const READ_STRATEGIES = ['through', 'aside'] as const;
 export type ReadStrategyName = (typeof READ_STRATEGIES)[number];
 export const WRITE_STRATEGIES = ['through', 'behind', 'around', 'memory'] as const;
 export type WriteStrategyName = (typeof WRITE_STRATEGIES)[number];
+const WHEN_FULL = ['refuse', 'through'] as const;
+export type WhenFull = (typeof WHEN_FULL)[number];
 export const EVICTIONS = ['adaptive', 'lru', 'lfu', 'fifo', 'ttl', 'random'] as const;
 export type EvictionName = (typeof EVICTIONS)[number];
 
@@ -113,7 +125,9 @@ const MEBIBYTE = 1024 ** 2;
 const TEBIBYTE = 1024 ** 4;
 const batchSetting = countSetting(1, 10_000);
 const statementsSetting = countSetting(1, 32);
-const pendingSetting = countSetting(1, 10_000_000);
+/** No bound of waiting operations can be set higher. */
+export const PENDING_COUNT_MAX = 10_000_000;
+const pendingSetting = countSetting(1, PENDING_COUNT_MAX);
 
 const loadPolicySchema = blockSetting({
   maxBatch: batchSetting.optional(),
@@ -136,6 +150,8 @@ const writeBehindPolicySchema = blockSetting({
   maxPending: pendingSetting.optional(),
   maxPendingBytes: byteSizeSetting(1024, TEBIBYTE).optional(),
   maxAge: durationSetting(1, 24 * HOUR_MS).optional(),
+  whenFull: choiceSetting(WHEN_FULL).optional(),
+  deadLetterAfter: countSetting(1, 1_000).nullable().optional(),
   retryFirst: durationSetting(1, HOUR_MS).optional(),
   retryMax: durationSetting(1, HOUR_MS).optional(),
 });
@@ -197,6 +213,9 @@ export interface ResolvedWriteBehindPolicy extends ResolvedWritePolicy {
   /** Infinity: the number of pending writes does not trigger one. */
   readonly flushSize: number;
   readonly ageMsMax: number;
+  readonly whenFull: WhenFull;
+  /** Infinity: a refused row is tried for ever. */
+  readonly attemptsMax: number;
   readonly retryFirstMs: number;
   readonly retryMsMax: number;
 }
@@ -258,6 +277,8 @@ function resolveWriteBehind(given: WriteBehindPolicy, memoryBytesMax: number): R
     pendingMax: given.maxPending ?? 100_000,
     pendingBytesMax: byteSize(given.maxPendingBytes ?? Math.floor(memoryBytesMax / 2)) as number,
     ageMsMax: durationMs(given.maxAge ?? '60s') as number,
+    whenFull: given.whenFull ?? 'refuse',
+    attemptsMax: given.deadLetterAfter === null ? Number.POSITIVE_INFINITY : (given.deadLetterAfter ?? 5),
     retryFirstMs: durationMs(given.retryFirst ?? '100ms') as number,
     retryMsMax: durationMs(given.retryMax ?? '30s') as number,
   };
@@ -279,16 +300,16 @@ function strategyContradictions(given: CachePolicy, { read, write }: ResolvedCac
   if (given.origin && read === 'aside' && write === 'memory') {
     mistake('origin', given.origin, "none, because read: 'aside' with write: 'memory' never asks it");
   }
-  if (given.writeBehind && write !== 'behind')
-    mistake('writeBehind', given.writeBehind, `none, because write is '${write}'`);
-  if (given.writes && write !== 'through' && write !== 'around')
-    mistake('writes', given.writes, `none, because write is '${write}'`);
+  // A call may ask for another strategy than the cache's, and that one for its settings.
+  if (given.writeBehind && !given.origin)
+    mistake('writeBehind', given.writeBehind, 'none, because the cache has no origin');
+  if (given.writes && !given.origin) mistake('writes', given.writes, 'none, because the cache has no origin');
   if (given.idle && given.ttl) mistake('ttl', given.ttl, 'none, because idle says how long entries live');
   if (given.loads && read !== 'through') mistake('loads', given.loads, `none, because read is '${read}'`);
   if (given.negativeTtl && read !== 'through')
     mistake('negativeTtl', given.negativeTtl, `none, because read is '${read}'`);
-  if (given.invalidate !== undefined && write !== 'around')
-    mistake('invalidate', given.invalidate, `none, because write is '${write}'`);
+  if (given.invalidate !== undefined && !given.origin)
+    mistake('invalidate', given.invalidate, 'none, because the cache has no origin');
   return found;
 }
 
@@ -297,7 +318,7 @@ function boundContradictions(
   { write, writeBehind, memoryBytesMax }: ResolvedCachePolicy,
   path: string,
 ): string[] {
-  if (write !== 'behind') return [];
+  if (write !== 'behind' && !given.writeBehind) return [];
   const { delayMs, flushSize, pendingMax, pendingBytesMax, ageMsMax, retryFirstMs, retryMsMax } = writeBehind;
   const asked = given.writeBehind ?? {};
   const found: string[] = [];

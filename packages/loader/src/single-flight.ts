@@ -10,6 +10,8 @@ export class Flight {
   deadlineMs = 0;
   /** The key was written or deleted since the load began: what is loaded may be older and must not be stored. */
   superseded = false;
+  /** Its row might have changed without a trace when the load began. */
+  isUnsure = false;
 
   constructor(
     readonly text: string,

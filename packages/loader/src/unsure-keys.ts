@@ -43,6 +43,11 @@ export class UnsureKeys {
     if (this.unsureMs > 0) this.#partitionsUntil.set(partition, this.clock.monotonicMs() + forMs + this.unsureMs);
   }
 
+  /** Nothing that an owner before has begun will take effect any more: its origin was told so. */
+  settlePartition(partition: number): void {
+    this.#partitionsUntil.delete(partition);
+  }
+
   has(text: string, partition: number): boolean {
     if (this.#underWay.has(text) || this.#isUnsurePartition(partition)) return true;
     if (this.#until.size === 0 && this.#allUntilMs === 0) return false;

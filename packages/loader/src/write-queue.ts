@@ -1,14 +1,13 @@
-import { BoundedQueue, type Clock } from '@larder/base';
+import { BoundedQueue } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
-import type { EntryMemory, Hold, HoldSink, RequestId } from './entry-memory.js';
+import type { Hold, HoldSink, RequestId } from './entry-memory.js';
 import { sharedKey } from './key-text.js';
-import type { LoaderCounters } from './loader-statistics.js';
-import type { Origin, OriginRow } from './origins/origin.js';
-import type { ResolvedWritePolicy } from './policy.js';
+import { isFenced, type OriginRow } from './origins/origin.js';
+import { PENDING_COUNT_MAX, type ResolvedWritePolicy } from './policy.js';
 import type { Reply } from './reply.js';
 import { splitBatch } from './split-batch.js';
-import type { UnsureKeys } from './unsure-keys.js';
+import type { OriginContext } from './strategies/strategy.js';
 
 /**
  * Group commit for writes whose callers wait for the origin: concurrent writes to different keys share a statement,
@@ -19,12 +18,15 @@ import type { UnsureKeys } from './unsure-keys.js';
  *     #tails   a -> a3      #readySets     b1 a1
  *              b -> b1      #readyDeletes  c1          a1 -> a2 -> a3
  *              c -> c1
+ *
+ * A ready write whose partition is shut (fence-gate.ts) waits in `#shut`.
  */
 export class WriteQueue {
   readonly #tails = new Map<string, PendingWrite>();
   readonly #byRequest = new Map<string, PendingWrite>();
-  readonly #readySets: BoundedQueue<PendingWrite>;
-  readonly #readyDeletes: BoundedQueue<PendingWrite>;
+  readonly #readySets = new BoundedQueue<PendingWrite>(PENDING_COUNT_MAX);
+  readonly #readyDeletes = new BoundedQueue<PendingWrite>(PENDING_COUNT_MAX);
+  #shut: PendingWrite[] = [];
   readonly #runner: BatchRunner;
   readonly #sent = new Set<readonly PendingWrite[]>();
   readonly #idle: (() => void)[] = [];
@@ -34,14 +36,19 @@ export class WriteQueue {
   #pendingBytes = 0;
 
   constructor(readonly options: WriteQueueOptions) {
-    this.#readySets = new BoundedQueue(options.policy.pendingMax);
-    this.#readyDeletes = new BoundedQueue(options.policy.pendingMax);
+    const statementsMax = () => this.#policy.statementsMax;
     this.#runner = new BatchRunner({
-      statementsMax: options.policy.statementsMax,
-      clock: options.clock,
+      get statementsMax() {
+        return statementsMax();
+      },
+      clock: options.context.clock,
       waiting: () => this.#readySets.length + this.#readyDeletes.length,
-      takeBatch: (countMax) => this.#takeBatch(Math.min(countMax, options.policy.batchMax)),
+      takeBatch: (countMax) => this.#takeBatch(Math.min(countMax, this.#policy.batchMax)),
     });
+  }
+
+  get #policy(): ResolvedWritePolicy {
+    return this.options.context.policy.writes;
   }
 
   get pending(): number {
@@ -51,15 +58,26 @@ export class WriteQueue {
   get oldestPendingMs(): number {
     if (this.#pending === 0) return 0;
     const firsts = [...this.#sent].map((batch) => batch[0]);
-    const sinceMs = [...firsts, this.#readySets.peek(), this.#readyDeletes.peek()].flatMap(
+    const sinceMs = [...firsts, this.#shut[0], this.#readySets.peek(), this.#readyDeletes.peek()].flatMap(
       (write) => write?.sinceMs ?? [],
     );
-    return sinceMs.length === 0 ? 0 : this.options.clock.monotonicMs() - Math.min(...sinceMs);
+    return sinceMs.length === 0 ? 0 : this.options.context.clock.monotonicMs() - Math.min(...sinceMs);
+  }
+
+  /** Whether a write of the key waits or is under way. */
+  holds(text: string): boolean {
+    return this.#tails.has(text);
+  }
+
+  /** Calls back when the last write of the key, of which there is one, has ended. Nothing may be added to it meanwhile. */
+  whenDone(text: string, done: () => void): void {
+    this.#tails.get(text)!.whenDone = done;
   }
 
   /** Why one more write of so many bytes cannot wait, if it cannot. */
   refusal(bytes: number): LarderError | undefined {
-    const { name, policy } = this.options;
+    const { name } = this.options.context;
+    const policy = this.#policy;
     const busy = (message: string) =>
       new LarderError('BUSY', `cache '${name}': ${message}`, { outcome: 'not-applied' });
     if (this.#pending >= policy.pendingMax) {
@@ -76,7 +94,7 @@ export class WriteQueue {
   /** Ask `refusal` first. */
   add(write: PendingWrite): void {
     write.order = this.#order++;
-    write.sinceMs = this.options.clock.monotonicMs();
+    write.sinceMs = this.options.context.clock.monotonicMs();
     this.#pending++;
     this.#pendingBytes += write.bytes;
     if (write.request !== undefined) this.#byRequest.set(requestText(write.request), write);
@@ -101,22 +119,33 @@ export class WriteQueue {
   /** From now on nothing is sent: what waits, and what becomes ready later, fails with this error. */
   close(error: LarderError): void {
     this.#closed = error;
+    this.failShut(error);
     this.#failReady(error);
   }
 
   /** It may be sent once the other copies have forgotten the key. */
   #makeReady(write: PendingWrite): void {
-    const { memory } = this.options;
+    const { memory } = this.options.context;
     if (!memory.serves(write.partition)) this.#failed(write, memory.refusal(write.partition));
     else this.#hold(write);
   }
 
   #hold(write: PendingWrite): void {
-    const { memory, unsure } = this.options;
+    const { memory, unsure } = this.options.context;
     unsure.begin(write.text);
     memory.request = write.request;
     write.hold = memory.holdBack(write.key, new WriteHoldSink(this, write));
     if (write.hold.isHeld) this.enqueue(write);
+  }
+
+  /** Partitions that were shut are so no more, or have gone. */
+  lookAgain(): void {
+    for (const write of this.#shut.splice(0)) this.enqueue(write);
+  }
+
+  /** The origin cannot be fenced now: nobody is left waiting for that. */
+  failShut(error: LarderError): void {
+    for (const write of this.#shut.splice(0)) this.#failed(write, error);
   }
 
   enqueue(write: PendingWrite): void {
@@ -151,9 +180,10 @@ export class WriteQueue {
     return set !== undefined && set.order < remove.order ? this.#readySets : this.#readyDeletes;
   }
 
-  /** Writes whose callers have given up are not sent. */
+  /** Writes whose callers have given up are not sent, and those of shut partitions not yet. */
   #take(queue: BoundedQueue<PendingWrite>, countMax: number): PendingWrite[] {
-    const nowMs = this.options.clock.monotonicMs();
+    const { clock, gate } = this.options.context;
+    const nowMs = clock.monotonicMs();
     const batch: PendingWrite[] = [];
     let bytes = 0;
     for (let write = queue.peek(); write !== undefined && batch.length < countMax; write = queue.peek()) {
@@ -161,6 +191,10 @@ export class WriteQueue {
       queue.shift();
       if (write.deadlineMs < nowMs) {
         this.#failed(write, this.#timeoutError());
+        continue;
+      }
+      if (gate?.isShut(write.partition)) {
+        this.#shut.push(write);
         continue;
       }
       bytes += write.bytes;
@@ -176,7 +210,11 @@ export class WriteQueue {
         for (const [index, write] of part.entries()) this.#applied(write, found === undefined || found[index] === true);
       },
       failed: (part, error) => {
-        for (const write of part) this.#failed(write, error);
+        if (isFenced(error)) this.options.context.counters.fencedStatements++;
+        for (const write of part) {
+          if (isFenced(error)) this.#sendAgain(write);
+          else this.#failed(write, error);
+        }
       },
     });
     this.#sent.delete(batch);
@@ -184,54 +222,58 @@ export class WriteQueue {
 
   /** For deletes, which keys had a row. */
   async #attempt(part: readonly PendingWrite[], sets: boolean): Promise<readonly boolean[] | undefined> {
-    const { origin, memory, counters } = this.options;
+    const { origin, memory, gate, counters } = this.options.context;
     // It has waited, for the other copies or behind another statement, and the partition may have gone meanwhile.
     const lost = part.find(({ partition }) => !memory.keeps(partition));
     if (lost !== undefined) throw memory.refusal(lost.partition);
+    if (gate !== undefined && part.some(({ partition }) => gate.isShut(partition))) throw shutError();
     counters.writeStatements++;
     if (!sets) return origin.deleteMany(part.map((write) => write.text));
     await origin.writeMany(part.map((write) => write.row));
     return undefined;
   }
 
+  /** Nodes that took partitions over have fenced this one off. Its statement did nothing; is the row still its own? */
+  #sendAgain(write: PendingWrite): void {
+    const { memory } = this.options.context;
+    if (memory.keeps(write.partition)) this.enqueue(write);
+    else this.#failed(write, memory.refusal(write.partition));
+  }
+
   #applied(write: PendingWrite, changed: boolean): void {
-    if (changed) this.options.counters.rowsWritten++;
+    if (changed) this.options.context.counters.rowsWritten++;
     this.options.applied(write, changed);
     this.#release(write);
   }
 
   #failed(write: PendingWrite, error: LarderError): void {
-    this.options.counters.writeFailures++;
+    this.options.context.counters.writeFailures++;
     this.options.failed(write, error);
     this.#release(write);
   }
 
   #release(write: PendingWrite): void {
+    const { clock, unsure } = this.options.context;
     if (write.request !== undefined) this.#byRequest.delete(requestText(write.request));
-    if (write.hold !== undefined) this.options.unsure.end(write.text);
-    if (write.isUnsure) this.options.clock.after(this.options.unsure.unsureMs, () => write.hold?.release());
+    if (write.hold !== undefined) unsure.end(write.text);
+    if (write.isUnsure) clock.after(unsure.unsureMs, () => write.hold?.release());
     else write.hold?.release();
     this.#pending--;
     this.#pendingBytes -= write.bytes;
     if (write.next !== undefined) this.#makeReady(write.next);
     else this.#tails.delete(write.text);
     if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    write.whenDone?.();
   }
 
   #timeoutError(): LarderError {
-    const message = `cache '${this.options.name}': the origin was too busy to be written in time`;
+    const message = `cache '${this.options.context.name}': the origin was too busy to be written in time`;
     return new LarderError('TIMEOUT', message, { outcome: 'not-applied' });
   }
 }
 
 export interface WriteQueueOptions {
-  readonly name: string;
-  readonly policy: ResolvedWritePolicy;
-  readonly origin: Origin;
-  readonly memory: EntryMemory;
-  readonly unsure: UnsureKeys;
-  readonly clock: Clock;
-  readonly counters: LoaderCounters;
+  readonly context: OriginContext;
   /** `changed`: for a delete, whether there was a row. */
   applied(write: PendingWrite, changed: boolean): void;
   failed(write: PendingWrite, error: LarderError): void;
@@ -244,6 +286,7 @@ export class PendingWrite {
   /** The next write of the same key. */
   next: PendingWrite | undefined = undefined;
   hold: Hold | undefined = undefined;
+  whenDone: (() => void) | undefined = undefined;
   /** Whether the origin has it is not known, and may change until `unsureMs` are over. */
   isUnsure = false;
 
@@ -308,6 +351,12 @@ class WriteHoldSink implements HoldSink {
   }
 }
 
-function requestText({ client, number }: RequestId): string {
+/** As if the origin had said so: they are looked at again, one by one. */
+function shutError(): LarderError {
+  const message = 'a partition was taken over, and its owners before are not fenced off yet';
+  return new LarderError('ORIGIN_UNAVAILABLE', message, { outcome: 'not-applied', details: { fenced: true } });
+}
+
+export function requestText({ client, number }: RequestId): string {
   return `${client}:${number}`;
 }

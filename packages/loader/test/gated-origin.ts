@@ -1,7 +1,7 @@
 import { deferred } from '@larder/base';
 import type { LarderError } from '@larder/proto';
 import { MemoryOrigin } from '../src/origins/memory.js';
-import type { Origin, OriginRow } from '../src/origins/origin.js';
+import type { Origin, OriginFence, OriginRow } from '../src/origins/origin.js';
 
 interface Call {
   readonly kind: 'load' | 'write' | 'delete';
@@ -30,7 +30,16 @@ export class GatedOrigin implements Origin {
   /** False: calls go on by themselves. */
   gated = true;
 
+  /** Left out by most tests: then only time tells when what earlier owners began is over. */
+  fence?: OriginFence;
+
   constructor(readonly rows: MemoryOrigin = new MemoryOrigin()) {}
+
+  /** An origin with a fence whose raises go on by `raised`. */
+  static fenced(): GatedOrigin & { readonly fence: GatedFence } {
+    const origin = new GatedOrigin();
+    return Object.assign(origin, { fence: new GatedFence() });
+  }
 
   loadMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {
     // The database reads when the call comes in; what is written later is not seen by it.
@@ -97,5 +106,15 @@ export class GatedOrigin implements Origin {
       if (lost !== undefined) throw lost;
       return result;
     });
+  }
+}
+
+export class GatedFence implements OriginFence {
+  readonly raises: { succeed(): void; fail(error: Error): void }[] = [];
+
+  raise(): Promise<void> {
+    const raised = deferred<void>();
+    this.raises.push({ succeed: () => raised.resolve(), fail: (error) => raised.reject(error) });
+    return raised.promise;
   }
 }

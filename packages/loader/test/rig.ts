@@ -1,5 +1,6 @@
 import { ManualClock, seededRandom } from '@larder/base';
-import { type KeySlice, keySlice, TTL_DEFAULT } from '@larder/proto';
+import { type KeySlice, keySlice, TTL_DEFAULT, WriteMode } from '@larder/proto';
+import type { RequestId } from '../src/entry-memory.js';
 import { Loader } from '../src/loader.js';
 import { type CachePolicy, resolveCachePolicy } from '../src/policy.js';
 import { Answer, type Outcome } from './answer.js';
@@ -34,11 +35,17 @@ export class Rig {
     return this.#answered((answer) => this.loader.get(slice(key), answer, timeoutMs));
   }
 
-  set(key: string | KeySlice, value: string, ttlMs = TTL_DEFAULT, timeoutMs = 1000): Answer {
+  set(
+    key: string | KeySlice,
+    value: string,
+    ttlMs = TTL_DEFAULT,
+    timeoutMs = 1000,
+    mode: number = WriteMode.byPolicy,
+  ): Answer {
     // The value lies in the middle of a buffer that is overwritten afterwards, as in a frame.
     const bytes = Buffer.from(`<<${value}>>`);
     const end = bytes.length - 2;
-    const answer = this.#answered((reply) => this.loader.set(slice(key), bytes, 2, end, ttlMs, reply, timeoutMs));
+    const answer = this.#answered((reply) => this.loader.set(slice(key), bytes, 2, end, ttlMs, reply, timeoutMs, mode));
     bytes.fill(0);
     return answer;
   }
@@ -64,8 +71,24 @@ export class Rig {
     return this.loader.release(slice(key), lease);
   }
 
-  delete(key: string | KeySlice, timeoutMs = 1000): Answer {
-    return this.#answered((answer) => this.loader.delete(slice(key), answer, timeoutMs));
+  /** A set that is written in this way, whatever the policy says. */
+  setBy(mode: Exclude<keyof typeof WriteMode, 'byPolicy'>, key: string, value: string, timeoutMs = 1000): Answer {
+    return this.set(key, value, TTL_DEFAULT, timeoutMs, WriteMode[mode]);
+  }
+
+  delete(key: string | KeySlice, timeoutMs = 1000, mode: number = WriteMode.byPolicy): Answer {
+    return this.#answered((answer) => this.loader.delete(slice(key), answer, timeoutMs, mode));
+  }
+
+  /** The same request again; undefined: it is not under way. */
+  join(request: RequestId): Answer | undefined {
+    const answer = new Answer(this.memory);
+    return this.loader.join(request, answer) ? answer : undefined;
+  }
+
+  /** As after a SIGHUP. */
+  setPolicy(policy: CachePolicy): void {
+    this.loader.setPolicy(resolveCachePolicy({ jitter: 0, ...policy, origin: ORIGIN }, 'caches.things'));
   }
 
   expire(key: string, ttlMs: number): Answer {

@@ -11,6 +11,7 @@ import {
   SessionRequestReader,
   SessionRequestWriter,
   TTL_DEFAULT,
+  WriteMode,
 } from './session-request.js';
 import {
   errorToFailure,
@@ -41,6 +42,7 @@ interface RawOperation {
   lease: boolean;
   fill: number;
   read: number;
+  write: number;
 }
 interface RawRequest {
   operations: RawOperation[];
@@ -79,6 +81,7 @@ const operation = fc.record({
   lease: fc.boolean(),
   fill: uint53,
   read: fc.constantFrom<number>(...Object.values(ReadMode)),
+  write: fc.constantFrom<number>(...Object.values(WriteMode)),
 });
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
 const open = fc.record({ handle: fc.integer({ min: 0, max: 4095 }), name: fc.string({ unit: 'grapheme' }) });
@@ -115,11 +118,11 @@ function readRequest(frame: Buffer): RawRequest {
 }
 
 function readOperation(reader: SessionRequestReader): RawOperation {
-  const { id, kind, cache, timeoutMs, requestNumber, isRetry, lost, ack, lease, fill, read } = reader;
+  const { id, kind, cache, timeoutMs, requestNumber, isRetry, lost, ack, lease, fill, read, write: mode } = reader;
   const tags = Array.from({ length: reader.tagCount }, (_, index) =>
     reader.bytes.toString('utf8', reader.tagStarts[index], reader.tagEnds[index]),
   );
-  const write = { request: requestNumber, retry: isRetry, lost, ack, tags, lease, fill, read };
+  const write = { request: requestNumber, retry: isRetry, lost, ack, tags, lease, fill, read, write: mode };
   const key = Buffer.from(reader.bytes.subarray(reader.keyStart, reader.keyEnd));
   const value = Buffer.from(reader.bytes.subarray(reader.valueStart, reader.valueEnd));
   return {
@@ -238,6 +241,7 @@ const scrambledOperation = fc.tuple(operation, fc.array(unknownField, { maxLengt
     numberField(11, fields.ack),
     ...(fields.lease ? [numberField(13, 1)] : []),
     numberField(14, fields.fill),
+    numberField(15, fields.write),
     numberField(16, fields.read),
     ...unknown,
   ];

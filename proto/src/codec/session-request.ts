@@ -30,6 +30,9 @@ export const Acknowledgement = { replicated: 1, owner: 2 } as const;
 /** Where a read looks; see cache.proto. */
 export const ReadMode = { byPolicy: 0, aside: 1, through: 2, fresh: 3 } as const;
 
+/** What a write does, whatever its cache's policy says; see cache.proto. */
+export const WriteMode = { byPolicy: 0, memory: 1, through: 2, behind: 3, around: 4 } as const;
+
 /** What few operations carry. */
 export interface OperationExtras {
   /** SET and INVALIDATE. */
@@ -40,6 +43,8 @@ export interface OperationExtras {
   readonly fill?: number;
   /** A ReadMode. */
   readonly read?: number;
+  /** SET and DELETE: a WriteMode. */
+  readonly write?: number;
 }
 
 const TAG_OPERATION = (1 << 3) | LENGTH_DELIMITED;
@@ -62,6 +67,7 @@ const TAG_ACK = (11 << 3) | VARINT;
 const TAG_TAGS = (12 << 3) | LENGTH_DELIMITED;
 const TAG_LEASE = (13 << 3) | VARINT;
 const TAG_FILL = (14 << 3) | VARINT;
+const TAG_WRITE = (15 << 3) | VARINT;
 const TAG_READ = (16 << 3) | VARINT;
 
 /** Tags and lengths of one operation besides its key, value and the varints that are counted. */
@@ -141,7 +147,7 @@ export class SessionRequestWriter extends WireWriter {
     this.operations++;
   }
 
-  #extras({ tags, lease, fill, read }: OperationExtras): void {
+  #extras({ tags, lease, fill, read, write }: OperationExtras): void {
     if (tags) for (const tag of tags) this.string(TAG_TAGS, tag);
     if (lease) {
       this.byte(TAG_LEASE);
@@ -150,6 +156,10 @@ export class SessionRequestWriter extends WireWriter {
     if (fill) {
       this.byte(TAG_FILL);
       this.varint(fill);
+    }
+    if (write) {
+      this.byte(TAG_WRITE);
+      this.byte(write);
     }
     if (read) {
       this.varint(TAG_READ);
@@ -203,8 +213,8 @@ export class SessionRequestWriter extends WireWriter {
   }
 }
 
-function extrasBytes({ tags, lease, fill, read }: OperationExtras): number {
-  let length = (lease ? 2 : 0) + (fill ? 1 + varintBytes(fill) : 0) + (read ? 3 : 0);
+function extrasBytes({ tags, lease, fill, read, write }: OperationExtras): number {
+  let length = (lease ? 2 : 0) + (fill ? 1 + varintBytes(fill) : 0) + (write ? 2 : 0) + (read ? 3 : 0);
   if (!tags) return length;
   for (const tag of tags) {
     const tagBytes = Buffer.byteLength(tag);
@@ -244,6 +254,8 @@ export class SessionRequestReader extends WireReader {
   fill = 0;
   /** A ReadMode; what this version does not know is for the one who uses it to refuse. */
   read: number = ReadMode.byPolicy;
+  /** SET and DELETE: a WriteMode; the same holds. */
+  write: number = WriteMode.byPolicy;
   // The last `open` (with `cache` as its handle) or `hello` (with `timeoutMs`).
   name = '';
   protocol = 0;
@@ -301,6 +313,7 @@ export class SessionRequestReader extends WireReader {
     this.lease = false;
     this.fill = 0;
     this.read = ReadMode.byPolicy;
+    this.write = WriteMode.byPolicy;
     while (this.at < end) {
       const tag = this.varint();
       switch (tag) {
@@ -352,6 +365,9 @@ export class SessionRequestReader extends WireReader {
           break;
         case TAG_FILL:
           this.fill = this.varint();
+          break;
+        case TAG_WRITE:
+          this.write = this.varint();
           break;
         case TAG_READ:
           this.read = this.varint();

@@ -8,7 +8,7 @@ import type { Origin, OriginRow } from './origin.js';
 export class MemoryOrigin implements Origin {
   readonly callMsMax = 1;
   readonly #rows = new Map<string, Uint8Array>();
-  readonly #refuses: (row: OriginRow) => string | undefined;
+  #refuses: (row: OriginRow) => string | undefined;
   #closed = false;
 
   /** `refuses` plays the part of a constraint: the reason why a row cannot be stored, if there is one. */
@@ -23,6 +23,11 @@ export class MemoryOrigin implements Origin {
   /** What the row holds now; for those who look at the origin from outside. */
   row(key: string): Uint8Array | undefined {
     return this.#rows.get(key);
+  }
+
+  /** From now on it refuses nothing. */
+  accept(): void {
+    this.#refuses = () => undefined;
   }
 
   async loadMany(keys: readonly string[]): Promise<readonly (Uint8Array | undefined)[]> {

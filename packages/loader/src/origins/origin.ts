@@ -63,6 +63,11 @@ export interface OriginFence {
   raise(): Promise<void>;
 }
 
+/** Nodes that took partitions over have fenced this one off. Nothing was written. */
+export function isFenced(error: LarderError): boolean {
+  return error.details?.fenced === true;
+}
+
 /** Whether splitting the batch can help: a row is to blame, not the connection and not the statement. */
 export function blamesRow(error: LarderError): boolean {
   if (error.outcome === 'unknown' || error.details?.blames === 'statement') return false;

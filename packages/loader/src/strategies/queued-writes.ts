@@ -14,13 +14,7 @@ export abstract class QueuedWrites implements WriteStrategy {
 
   constructor(readonly context: OriginContext) {
     this.#queue = new WriteQueue({
-      name: context.name,
-      policy: context.policy.writes,
-      origin: context.origin,
-      memory: context.memory,
-      unsure: context.unsure,
-      clock: context.clock,
-      counters: context.counters,
+      context,
       applied: (write, changed) => this.applied(write, changed),
       failed: (write, error) => this.#failed(write, error),
     });
@@ -62,6 +56,22 @@ export abstract class QueuedWrites implements WriteStrategy {
 
   join(request: RequestId, reply: Reply): boolean {
     return this.#queue.join(request, reply);
+  }
+
+  holds(text: string): boolean {
+    return this.#queue.holds(text);
+  }
+
+  whenDone(text: string, done: (refusal: LarderError | undefined) => void): void {
+    this.#queue.whenDone(text, () => done(undefined));
+  }
+
+  lookAgain(): void {
+    this.#queue.lookAgain();
+  }
+
+  failShut(error: LarderError): void {
+    this.#queue.failShut(error);
   }
 
   async drain(timeoutMs: number): Promise<number> {

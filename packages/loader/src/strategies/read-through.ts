@@ -21,7 +21,11 @@ export class ReadThrough {
   #waiting = 0;
 
   constructor(readonly context: OriginContext) {
-    this.#batcher = new MissBatcher(context.policy.loads, context.clock, (flights) => this.#loadBatch(flights));
+    this.#batcher = new MissBatcher(
+      () => context.policy.loads,
+      context.clock,
+      (flights) => this.#loadBatch(flights),
+    );
   }
 
   /** Gets that wait. */
@@ -94,13 +98,17 @@ export class ReadThrough {
 
   /** Without those that memory can answer by now, and those that nobody waits for any more. */
   #stillWanted(queued: readonly Flight[]): Flight[] {
-    const { clock, memory } = this.context;
+    const { clock, memory, unsure } = this.context;
     const nowMs = clock.monotonicMs();
     return queued.filter((flight) => {
       if (!memory.serves(flight.partition)) this.#fail(flight, memory.refusal(flight.partition));
       else if (flight.superseded && memory.peek(flight.key) !== 0) this.#answer(flight, undefined);
       else if (flight.deadlineMs < nowMs) this.#fail(flight, this.#timeoutError());
-      else return true;
+      else {
+        // A statement that ends while this one runs may still change the row that it has read.
+        flight.isUnsure = unsure.has(flight.text, flight.partition);
+        return true;
+      }
       return false;
     });
   }
@@ -125,7 +133,8 @@ export class ReadThrough {
     }
     memory.request = undefined;
     // Whoever writes the memory supersedes the flight, so one that still reigns finds the key as it left it: absent.
-    if (!flight.superseded && !this.context.unsure.has(flight.text, flight.partition)) this.#fill(flight.key, value);
+    const isUnsure = flight.isUnsure || this.context.unsure.has(flight.text, flight.partition);
+    if (!flight.superseded && !isUnsure) this.#fill(flight.key, value);
     this.#answer(flight, value);
   }
 

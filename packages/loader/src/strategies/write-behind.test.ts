@@ -437,7 +437,7 @@ describe('a row that the origin refuses', () => {
   });
 
   test('is tried again alone, with delays of its own, and is not dropped', async () => {
-    const rig = behind({ maxDelay: '1s', retryFirst: '100ms', retryMax: '30s' }, pickyOrigin());
+    const rig = behind({ maxDelay: '1s', retryFirst: '100ms', retryMax: '30s', deadLetterAfter: null }, pickyOrigin());
     poisoned.add('37');
     rig.set('37', '1');
     rig.clock.advance(1000);

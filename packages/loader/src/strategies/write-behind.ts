@@ -1,5 +1,5 @@
-import type { Random } from '@larder/base';
 import type { KeySlice, LarderError } from '@larder/proto';
+import type { DeadLetter } from '../dead-letter.js';
 import { EntryFlag, type EntryRef, PutResult, RequestResult } from '../entry-memory.js';
 import { Flusher } from '../flusher.js';
 import { isHidden } from '../is-hidden.js';
@@ -20,12 +20,12 @@ export class WriteBehind implements WriteStrategy {
   readonly #flusher: Flusher;
   #closed = false;
 
+  /** `spill` takes the writes for which there is no room, if the policy wants that. */
   constructor(
     readonly context: OriginContext,
-    random: Random,
+    readonly spill: Pick<WriteStrategy, 'set' | 'delete'>,
   ) {
-    const { name, policy, memory, origin, clock, counters } = context;
-    this.#flusher = new Flusher({ name, policy: policy.writeBehind, memory, origin, clock, random, counters });
+    this.#flusher = new Flusher(context);
   }
 
   get pendingWrites(): number {
@@ -40,24 +40,70 @@ export class WriteBehind implements WriteStrategy {
     return this.#flusher.refused;
   }
 
-  set(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, reply: Reply): void {
+  set(
+    key: KeySlice,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    ttlMs: number,
+    reply: Reply,
+    timeoutMs: number,
+  ): void {
     const { memory, origin, life } = this.context;
     const text = keyText(key);
     const refusal =
       (text === undefined ? undefined : origin.check?.(text, value.subarray(start, end))) ??
-      this.#put(text, key, value, start, end, life.lifeMs(ttlMs), EntryFlag.dirty);
+      this.#put(text, key, value, start, end, life.lifeMs(ttlMs), EntryFlag.dirty, RequestResult.done);
     if (refusal === undefined) reply.written(memory.putEpoch, memory.putSeq, 1);
+    else if (this.#spills(refusal)) this.spill.set(key, value, start, end, ttlMs, reply, timeoutMs);
     else reply.failed(refusal);
   }
 
-  delete(key: KeySlice, reply: Reply): void {
+  delete(key: KeySlice, reply: Reply, timeoutMs: number): void {
     const { memory } = this.context;
     const ref = memory.peek(key);
     const found = ref !== 0 && !isHidden(memory.flags(ref));
-    memory.result = found ? RequestResult.done : RequestResult.notFound;
-    const refusal = this.#put(keyText(key), key, NO_VALUE, 0, 0, 0, TOMBSTONE);
+    const result = found ? RequestResult.done : RequestResult.notFound;
+    const refusal = this.#put(keyText(key), key, NO_VALUE, 0, 0, 0, TOMBSTONE, result);
     if (refusal === undefined) reply.found(found);
+    else if (this.#spills(refusal)) this.spill.delete(key, reply, timeoutMs);
     else reply.failed(refusal);
+  }
+
+  holds(text: string): boolean {
+    return this.#flusher.find(text) !== undefined;
+  }
+
+  whenDone(text: string, done: (refusal: LarderError | undefined) => void): void {
+    this.#flusher.whenDone(this.#flusher.find(text)!, done);
+  }
+
+  lookAgain(): void {
+    this.#flusher.lookAgain();
+  }
+
+  disown(partition: number): void {
+    this.#flusher.disown(partition);
+  }
+
+  policyChanged(): void {
+    this.#flusher.policyChanged();
+  }
+
+  get givenUpRows(): number {
+    return this.#flusher.givenUp;
+  }
+
+  deadLetters(limit: number): DeadLetter[] {
+    return this.#flusher.deadLetters(limit);
+  }
+
+  retryDeadLetter(text: string): boolean {
+    return this.#flusher.retryDeadLetter(text);
+  }
+
+  discardDeadLetter(text: string): boolean {
+    return this.#flusher.discardDeadLetter(text);
   }
 
   adopt(key: KeySlice, ref: EntryRef): void {
@@ -75,6 +121,14 @@ export class WriteBehind implements WriteStrategy {
     this.#flusher.close();
   }
 
+  /** There is no room, here or in memory, before something is flushed. */
+  #spills({ code }: LarderError): boolean {
+    const { policy, counters } = this.context;
+    if (policy.writeBehind.whenFull !== 'through' || (code !== 'BUSY' && code !== 'OUT_OF_MEMORY')) return false;
+    counters.spilledWrites++;
+    return true;
+  }
+
   /** Why it was not put into memory, if it was not. */
   #put(
     text: string | undefined,
@@ -84,15 +138,21 @@ export class WriteBehind implements WriteStrategy {
     end: number,
     ttlMs: number,
     flags: number,
+    requestResult: RequestResult,
   ): LarderError | undefined {
     const { name, memory, flights } = this.context;
+    const { request } = memory;
     if (this.#closed) return closed(name);
     if (text === undefined) return notUtf8(name);
     const known = this.#flusher.find(text);
     const refusal = this.#flusher.refusal(known, key.end - key.start, end - start);
     if (refusal !== undefined) return refusal;
+    memory.result = requestResult;
     const result = memory.put(key, value, start, end, ttlMs, flags);
-    if (result !== PutResult.stored) return notStored(this.context, result, end - start, key.partition);
+    if (result !== PutResult.stored) {
+      memory.request = request;
+      return notStored(this.context, result, end - start, key.partition);
+    }
     flights.supersedeText(text);
     this.#flusher.markDirty(known, text, key, end - start);
     return undefined;

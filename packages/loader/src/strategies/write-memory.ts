@@ -33,6 +33,14 @@ export class WriteMemory implements WriteStrategy {
     reply.found(found);
   }
 
+  holds(): boolean {
+    return false;
+  }
+
+  whenDone(_text: string, done: (refusal: LarderError | undefined) => void): void {
+    done(undefined);
+  }
+
   drain(): Promise<number> {
     return Promise.resolve(0);
   }

@@ -48,7 +48,8 @@ function hasCome(
   reply: CommittedReply,
 ): boolean {
   const before = partitions.applied(partition, id, isRetry, lost);
-  if (before === undefined) return false;
+  // What waits for an earlier write of its key is in no log yet.
+  if (before === undefined) return isRetry && cache.loader.join(id, reply);
   if (before instanceof LarderError) reply.failed(before);
   else if (before.result !== RequestResult.begun) reply.again(before, isSet);
   else if (!cache.loader.join(id, reply)) reply.failed(partitions.begunError());

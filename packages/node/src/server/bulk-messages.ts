@@ -23,6 +23,7 @@ export interface BulkOperation {
   readonly lost: number;
   readonly ack: number;
   readonly fill: number;
+  readonly write: number;
 }
 
 export interface BulkResponse {

@@ -43,7 +43,8 @@ export class BulkTransfer implements Reply {
     readonly timeoutMs: number,
     readonly target: BulkTarget,
     readonly partitions: OwnedPartitions,
-    readonly write: NumberedWrite & { readonly ownerOnly: boolean; readonly fill: number },
+    /** `mode`: a WriteMode. */
+    readonly write: NumberedWrite & { readonly ownerOnly: boolean; readonly fill: number; readonly mode: number },
     /** When the client last said something. */
     public heardAtMs: number,
   ) {
@@ -167,8 +168,8 @@ export class BulkTransfer implements Reply {
     }
     const reply = this.#committed();
     if (!admitWrite(this.partitions, cache, key.partition, this.write, true, reply)) return;
-    const { fill } = this.write;
-    if (fill === 0) cache.loader.set(key, value, 0, value.length, ttlMs, reply, this.timeoutMs);
+    const { fill, mode } = this.write;
+    if (fill === 0) cache.loader.set(key, value, 0, value.length, ttlMs, reply, this.timeoutMs, mode);
     else cache.loader.fill(key, fill, value, 0, value.length, ttlMs, reply);
   }
 

@@ -177,6 +177,7 @@ class BulkStream implements BulkTarget {
         lost: operation.lost,
         fill: operation.fill,
         ownerOnly: operation.ack === Acknowledgement.owner,
+        mode: operation.write,
       },
       clock.monotonicMs(),
     );

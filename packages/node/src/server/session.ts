@@ -338,11 +338,10 @@ export class Session implements ReplyTarget {
         else cache.loader.get(key, reply, timeoutMs);
         return;
       case OperationKind.set:
-        if (reader.fill !== 0) this.#fill(cache, reader, reply);
-        else cache.loader.set(key, reader.bytes, reader.valueStart, reader.valueEnd, reader.ttlMs, reply, timeoutMs);
+        this.#set(cache, reader, reply, timeoutMs);
         return;
       case OperationKind.delete:
-        cache.loader.delete(key, reply, timeoutMs);
+        cache.loader.delete(key, reply, timeoutMs, reader.write);
         return;
       case OperationKind.expire:
         cache.loader.expire(key, reader.ttlMs, reply);
@@ -362,9 +361,10 @@ export class Session implements ReplyTarget {
     }
   }
 
-  #fill(cache: NodeCache, reader: SessionRequestReader, reply: Reply): void {
-    const { bytes, valueStart, valueEnd, ttlMs, fill } = reader;
-    cache.loader.fill(this.#key, fill, bytes, valueStart, valueEnd, ttlMs, reply);
+  #set(cache: NodeCache, reader: SessionRequestReader, reply: Reply, timeoutMs: number): void {
+    const { bytes, valueStart, valueEnd, ttlMs, fill, write } = reader;
+    if (fill === 0) cache.loader.set(this.#key, bytes, valueStart, valueEnd, ttlMs, reply, timeoutMs, write);
+    else cache.loader.fill(this.#key, fill, bytes, valueStart, valueEnd, ttlMs, reply);
   }
 
   #peek(cache: NodeCache, id: number): void {

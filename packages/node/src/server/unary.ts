@@ -23,6 +23,8 @@ export interface UnaryRequest {
   readonly key: Buffer;
   readonly value?: Buffer;
   readonly ttlMs?: number;
+  /** A WriteMode. */
+  readonly write?: number;
 }
 
 export type UnaryCall = ServerWritableStream<UnaryRequest, UnaryResponse>;
@@ -34,9 +36,9 @@ const NO_VALUE = Buffer.alloc(0);
 
 const OPERATIONS: Readonly<Record<UnaryMethod, Operate>> = {
   Get: ({ cache, key }, _request, reply, timeoutMs) => cache.loader.get(key, reply, timeoutMs),
-  Set: ({ cache, key, ttlMs }, { value = NO_VALUE }, reply, timeoutMs) =>
-    cache.loader.set(key, value, 0, value.length, ttlMs, reply, timeoutMs),
-  Delete: ({ cache, key }, _request, reply, timeoutMs) => cache.loader.delete(key, reply, timeoutMs),
+  Set: ({ cache, key, ttlMs }, { value = NO_VALUE, write }, reply, timeoutMs) =>
+    cache.loader.set(key, value, 0, value.length, ttlMs, reply, timeoutMs, write),
+  Delete: ({ cache, key }, { write }, reply, timeoutMs) => cache.loader.delete(key, reply, timeoutMs, write),
   Expire: ({ cache, key, ttlMs }, _request, reply) => cache.loader.expire(key, ttlMs, reply),
 };
 

@@ -27,6 +27,7 @@ export interface SentOperation {
   readonly ack: number;
   readonly lease: boolean;
   readonly fill: number;
+  readonly write: number;
 }
 
 export interface SentFrame {
@@ -133,7 +134,7 @@ export class ScriptedSession {
 
   #operation(bytes: Buffer): SentOperation {
     const { id, kind, cache, keyStart, keyEnd, hasValue, valueStart, valueEnd, ttlMs, timeoutMs } = this.#reader;
-    const { requestNumber: request, isRetry, lost, ack, lease, fill } = this.#reader;
+    const { requestNumber: request, isRetry, lost, ack, lease, fill, write } = this.#reader;
     return {
       session: this,
       id,
@@ -149,6 +150,7 @@ export class ScriptedSession {
       ack,
       lease,
       fill,
+      write,
     };
   }
 }
