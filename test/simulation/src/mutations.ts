@@ -18,6 +18,7 @@ export const DIRECTED: ReadonlyMap<keyof ProtocolRules, string> = new Map([
   ['unresolvedUntilOwnCas', 'packages/node/src/cluster/view-keeper.test.ts'],
   ['noLearnerWhileOwed', 'packages/node/src/cluster/rules/rules.test.ts'],
   ['inheritedWait', 'packages/node/src/cluster/rules/rules.test.ts'],
+  ['hearsay', 'packages/node/src/cluster/rules/rules.test.ts'],
   ['seqOrder', 'packages/node/src/replication/replica.test.ts'],
   ['committedReads', 'test/simulation/src/scenarios.test.ts'],
   ['missesWait', 'test/simulation/src/scenarios.test.ts'],

@@ -59,6 +59,12 @@ export const ALL_RULES = {
   flushesCommitted: true,
   /** An owner stands still while it hands a partition over. */
   freezeForHandOff: true,
+  /** Only a partition that was never used is begun anew where the plan wants it. */
+  placesUnusedOnly: true,
+  /** It stands still while the view is asked. */
+  freezeForPlacing: true,
+  /** What another node may hear is not given up. */
+  hearsay: true,
   /** A lost partition is counted, so that its clients can know. */
   lostCounted: true,
   /** A timer that fires late accuses nobody. */

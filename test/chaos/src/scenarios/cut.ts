@@ -30,7 +30,10 @@ export const cut = (faults: Faults): Promise<void> => cutOff(faults, [fromNodes,
 /** The same in one direction. */
 export const oneWay = (faults: Faults): Promise<void> => cutOff(faults, [unheard, deaf, unheardByOne]);
 
-async function cutOff(faults: Faults, kinds: readonly Cut[]): Promise<void> {
+/** Two nodes cannot hear each other for so long that both would be taken for dead, did the others not hear them. */
+export const pair = (faults: Faults): Promise<void> => cutOff(faults, [fromOne], faults.pace.pairMs);
+
+async function cutOff(faults: Faults, kinds: readonly Cut[], durationMs = faults.pace.cutMs): Promise<void> {
   const { network } = faults.world;
   const id = faults.anyNode();
   const directions = (kinds[faults.count % kinds.length] as Cut)(faults, id);
@@ -39,7 +42,7 @@ async function cutOff(faults: Faults, kinds: readonly Cut[]): Promise<void> {
     async () => {
       for (const [from, to] of directions) await network.cut(from, to);
     },
-    forMs(faults.pace.cutMs),
+    forMs(durationMs),
     () => network.mend(),
   );
 }

@@ -6,14 +6,16 @@ import { monotonicMs } from '../load/monotonic.js';
 export interface Pace {
   readonly freezeMs: number;
   readonly cutMs: number;
+  /** Longer than LAN_TIMERS.lostAfterMs, also in the short form. */
+  readonly pairMs: number;
   readonly slowMs: number;
   /** How many nodes join and leave again. */
   readonly joining: number;
 }
 
 /** Of a run that takes minutes, and of the short form that the tests run. */
-export const FULL_PACE: Pace = { freezeMs: 10_000, cutMs: 10_000, slowMs: 10_000, joining: 2 };
-export const SHORT_PACE: Pace = { freezeMs: 2_500, cutMs: 2_500, slowMs: 1_500, joining: 1 };
+export const FULL_PACE: Pace = { freezeMs: 10_000, cutMs: 10_000, pairMs: 10_000, slowMs: 10_000, joining: 2 };
+export const SHORT_PACE: Pace = { freezeMs: 2_500, cutMs: 2_500, pairMs: 7_500, slowMs: 1_500, joining: 1 };
 
 /** One fault, or one round of faults that belong together, until the cluster is whole again. */
 export type Scenario = (faults: Faults) => Promise<void>;

@@ -10,7 +10,17 @@ import { SCENARIOS, type ScenarioName } from './scenarios.js';
 
 /** On a machine that has nothing else to do a tenth of it. */
 const TEST_MS_MAX = 300_000;
-const ORDER: readonly ScenarioName[] = ['kill', 'freeze', 'cut', 'one-way', 'slow', 'rolling', 'scale', 'voter'];
+const ORDER: readonly ScenarioName[] = [
+  'kill',
+  'freeze',
+  'cut',
+  'pair',
+  'one-way',
+  'slow',
+  'rolling',
+  'scale',
+  'voter',
+];
 
 describe('a cluster of real processes under load', () => {
   let world: ChaosWorld;

@@ -1,4 +1,4 @@
-import { cut, oneWay } from './cut.js';
+import { cut, oneWay, pair } from './cut.js';
 import { freeze } from './freeze.js';
 import { kill } from './kill.js';
 import { rolling } from './rolling.js';
@@ -8,7 +8,21 @@ import { slow } from './slow.js';
 import { voter } from './voter.js';
 
 /** A wiped voter is not among them: it never votes again, and with the next voter down nobody could take over. */
-const MIXED: readonly Scenario[] = [kill, freeze, cut, oneWay, slow, kill, freeze, cut, oneWay, slow, rolling, scale];
+const MIXED: readonly Scenario[] = [
+  kill,
+  freeze,
+  cut,
+  pair,
+  oneWay,
+  slow,
+  kill,
+  freeze,
+  cut,
+  oneWay,
+  slow,
+  rolling,
+  scale,
+];
 
 /** One of all the others, by chance. */
 async function mixed(faults: Faults): Promise<void> {
@@ -25,6 +39,7 @@ export const SCENARIOS = {
   kill: { run: kill, delay: false },
   freeze: { run: freeze, delay: false },
   cut: { run: cut, delay: false },
+  pair: { run: pair, delay: false },
   'one-way': { run: oneWay, delay: false },
   slow: { run: slow, delay: true },
   voter: { run: voter, delay: false },

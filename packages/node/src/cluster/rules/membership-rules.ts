@@ -38,7 +38,7 @@ export function applyLost(context: RuleContext): void {
     if (owner === self.id || successor === self.id) continue;
     if (context.silentMs(owner) < patienceMs) continue;
     if (successor !== '' && context.silentMs(successor) < patienceMs) continue;
-    if (context.isHeardElsewhere(owner) || (successor !== '' && context.isHeardElsewhere(successor))) continue;
+    if (isHeardByOthers(context, owner) || (successor !== '' && isHeardByOthers(context, successor))) continue;
     const wait: Wait = rules.freshWait ? 3 : 0;
     draft.startFresh(partition, self.id, wait, lostOnceMore(placement, rules));
   }
@@ -51,7 +51,7 @@ export function applyRemovals(context: RuleContext): void {
   const silent = draft.members.filter(({ id }) => id !== self.id && context.silentMs(id) >= patienceMs);
   if (silent.length === 0) return;
   const holders = holdersOf(draft);
-  for (const { id } of silent) if (!holders.has(id) && !context.isHeardElsewhere(id)) draft.removeMember(id);
+  for (const { id } of silent) if (!holders.has(id) && !isHeardByOthers(context, id)) draft.removeMember(id);
 }
 
 /** A node that was asked to leave says so, hands over what it has (R4), and goes when nothing is left. */
@@ -60,6 +60,10 @@ export function applyLeave({ draft, self, draining }: RuleContext): void {
   if (!draining || member === undefined) return;
   if (!member.draining) draft.addMember({ ...member, draining: true });
   else if (draft.members.length > 1 && !holdersOf(draft).has(self.id)) draft.removeMember(self.id);
+}
+
+function isHeardByOthers({ rules, isHeardElsewhere }: RuleContext, id: string): boolean {
+  return rules.hearsay && isHeardElsewhere(id);
 }
 
 /** How much later each next node acts than the lowest one that can be heard. */

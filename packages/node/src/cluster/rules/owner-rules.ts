@@ -39,15 +39,16 @@ export function applyOwnerRules(context: RuleContext): void {
  * place within a few views. It stands still until the view says so, and begins anew on both its nodes.
  */
 function placeEmpty(context: RuleContext, copy: HeldCopy): boolean {
-  const { draft, plan, self, nowMs } = context;
+  const { draft, plan, self, nowMs, rules } = context;
   const { wait, owner, successor } = draft.partition(copy.partition);
   const planned = plan[copy.partition];
-  if (planned === undefined || !context.placesEmpty || wait !== 0 || !copy.neverUsed) return false;
+  if (planned === undefined || !context.placesEmpty || wait !== 0) return false;
+  if (rules.placesUnusedOnly && !copy.neverUsed) return false;
   const heir = draft.base.config.copies === 2 ? planned.successor : '';
   if (planned.owner === owner && heir === successor) return false;
   const areHeard = [planned.owner, heir].every((id) => id === '' || id === self.id || isHeard(context, id));
   if (!areHeard || context.draining || nowMs < copy.handOverAfterMs) return false;
-  copy.freeze(nowMs);
+  if (rules.freezeForPlacing) copy.freeze(nowMs);
   draft.place(copy.partition, planned.owner, heir);
   return true;
 }

@@ -220,11 +220,24 @@ describe('rules of membership', () => {
     const placement = { owner: 'b', ownerCopy: 2, successor: 'c', successorCopy: 3 };
     const silentMs = (id: string): number => (id === 'a' ? 0 : 6_000);
     const gone = contextOf(placement, { phase: 'learner' }, { silentMs });
-    const elsewhere = contextOf(placement, { phase: 'learner' }, { silentMs, isHeardElsewhere: (id) => id === 'b' });
-    expect(after(applyLost, elsewhere).owner).toBe('b');
     expect(after(applyLost, gone)).toMatchObject({ owner: 'a', origin: 'fresh', wait: 3, lost: 1, successor: '' });
     const half = contextOf(placement, { phase: 'learner' }, { silentMs: (id) => (id === 'b' ? 6_000 : 0) });
     expect(after(applyLost, half).owner).toBe('b');
+  });
+
+  it('R7: takes nothing of which one holder may be heard by another node', () => {
+    const placement = { owner: 'b', ownerCopy: 2, successor: 'c', successorCopy: 3 };
+    const silentMs = (id: string): number => (id === 'a' ? 0 : 6_000);
+    for (const hearsay of [true, false]) {
+      for (const witnessed of ['b', 'c']) {
+        const given = {
+          silentMs,
+          isHeardElsewhere: (id: string) => id === witnessed,
+          rules: { ...ALL_RULES, hearsay },
+        };
+        expect(after(applyLost, contextOf(placement, { phase: 'learner' }, given)).owner).toBe(hearsay ? 'b' : 'a');
+      }
+    }
   });
 
   it('R7: is off where the view lease has no end', () => {
@@ -245,6 +258,16 @@ describe('rules of membership', () => {
     const context = contextOf(withB, { phase: 'owner' }, { silentMs: (id) => (id === 'a' ? 0 : 6_000) });
     applyRemovals(context);
     expect(context.draft.members.map(({ id }) => id)).toEqual(['a', 'b']);
+  });
+
+  it('R9: removes nobody whom another node may hear', () => {
+    for (const hearsay of [true, false]) {
+      const silentMs = (id: string): number => (id === 'a' ? 0 : 6_000);
+      const rules = { ...ALL_RULES, hearsay };
+      const context = contextOf(withB, { phase: 'owner' }, { silentMs, rules, isHeardElsewhere: () => true });
+      applyRemovals(context);
+      expect(context.draft.members.map(({ id }) => id)).toEqual(hearsay ? ['a', 'b', 'c'] : ['a', 'b']);
+    }
   });
 
   it('leaves in two steps: says so, and goes when nothing is left', () => {
