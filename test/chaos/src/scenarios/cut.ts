@@ -37,8 +37,10 @@ async function cutOff(faults: Faults, kinds: readonly Cut[], durationMs = faults
   const { network } = faults.world;
   const id = faults.anyNode();
   const directions = (kinds[faults.count % kinds.length] as Cut)(faults, id);
+  const shown = directions.map(([from, to]) => `${from}>${to}`).join(' ');
   await faults.cause(
     id,
+    `cut ${shown} of`,
     async () => {
       for (const [from, to] of directions) await network.cut(from, to);
     },

@@ -6,6 +6,7 @@ export async function freeze(faults: Faults): Promise<void> {
   const node = faults.world.cluster.node(id);
   await faults.cause(
     id,
+    'freeze of',
     () => node.freeze(),
     forMs(faults.pace.freezeMs),
     () => node.thaw(),

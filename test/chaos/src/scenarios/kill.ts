@@ -7,6 +7,7 @@ export async function kill(faults: Faults): Promise<void> {
   const node = cluster.node(id);
   await faults.cause(
     id,
+    'kill of',
     () => node.kill(),
     ({ answered }) => answered(),
     () => node.start(),

@@ -6,6 +6,7 @@ export async function rolling(faults: Faults): Promise<void> {
   for (const { id } of world.cluster.nodes) {
     await faults.cause(
       id,
+      'restart of',
       () => world.drain(id),
       async () => {},
       () => world.cluster.node(id).start(),

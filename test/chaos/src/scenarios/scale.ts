@@ -7,6 +7,7 @@ export async function scale(faults: Faults): Promise<void> {
   for (const id of more) {
     await faults.cause(
       faults.anyNode(),
+      'a node joins, seen from',
       () => cluster.join(id),
       async () => {},
       () => {},
@@ -15,6 +16,7 @@ export async function scale(faults: Faults): Promise<void> {
   for (const id of [...more].reverse()) {
     await faults.cause(
       id,
+      'leave of',
       () => faults.world.drain(id),
       async () => {},
       () => {},

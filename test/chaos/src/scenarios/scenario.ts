@@ -44,9 +44,10 @@ export class Faults {
     return others[this.world.random.integer(others.length)]!.id;
   }
 
-  /** Resolves when the fault is over and the cluster whole again. `hold` lasts for as long as the fault is to last. */
+  /** `what` was done to the node, for people. Resolves when the fault is over and the cluster whole again. `hold` lasts for as long as the fault is to last. */
   async cause(
     id: string,
+    what: string,
     begin: () => unknown,
     hold: (probing: Hold) => Promise<void>,
     end: () => unknown,
@@ -68,7 +69,7 @@ export class Faults {
       Math.round,
     );
     this.progress(
-      `fault ${this.count} at ${id}: ${faultMs} ms, longest window ${longestMs} ms, whole again after ${healMs} ms`,
+      `fault ${this.count}, ${what} ${id}: ${faultMs} ms, longest window ${longestMs} ms, whole again after ${healMs} ms`,
     );
   }
 }

@@ -9,6 +9,7 @@ export async function slow(faults: Faults): Promise<void> {
   const id = faults.anyNode();
   await faults.cause(
     id,
+    'slow',
     () => network.delay(id, DELAY_MS),
     forMs(faults.pace.slowMs),
     () => network.delay(id, 0),

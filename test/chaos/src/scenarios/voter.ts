@@ -8,6 +8,7 @@ export async function voter(faults: Faults): Promise<void> {
   const node = faults.world.cluster.node(VOTER);
   await faults.cause(
     VOTER,
+    'wiped voter',
     async () => {
       await node.kill();
       node.wipe();
