@@ -1,5 +1,5 @@
 import type { Duration } from '@larder/base';
-import { LarderError, TTL_DEFAULT, TTL_MS_MAX, TTL_NEVER } from '@larder/proto';
+import { LarderError, type OperationExtras, ReadMode, TTL_DEFAULT, TTL_MS_MAX, TTL_NEVER } from '@larder/proto';
 import type { Acknowledgement } from './acknowledgement.js';
 import type { Codec } from './codecs/codec.js';
 import { durationMs, timeoutMs } from './options.js';
@@ -20,6 +20,31 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** How long the call may take before TIMEOUT; 1 ms to 10 min. Default: the client's. */
   readonly timeout?: Duration;
+}
+
+/**
+ * Where a read looks. `aside`: in memory only. `through`: a miss is loaded from the database behind the cache. `fresh`: in the
+ * database, whatever memory has, and what it says is stored; only a write that is not yet there is answered from memory.
+ */
+export type ReadStrategy = 'aside' | 'through' | 'fresh';
+
+export interface ReadOptions extends CallOptions {
+  /** Default: as the cache is declared. BAD_ARGUMENT where `through` or `fresh` finds no database. */
+  readonly read?: ReadStrategy;
+}
+
+const READ_EXTRAS: Readonly<Record<ReadStrategy, OperationExtras>> = {
+  aside: { read: ReadMode.aside },
+  through: { read: ReadMode.through },
+  fresh: { read: ReadMode.fresh },
+};
+
+/** Undefined: as the cache is declared. Throws BAD_ARGUMENT. */
+export function wireRead(options: ReadOptions | undefined): OperationExtras | undefined {
+  const read = options?.read;
+  if (read === undefined) return undefined;
+  if (Object.hasOwn(READ_EXTRAS, read)) return READ_EXTRAS[read];
+  throw new LarderError('BAD_ARGUMENT', `read is ${shownValue(read)}; allowed are 'aside', 'through' and 'fresh'`);
 }
 
 export interface WriteOptions extends CallOptions {

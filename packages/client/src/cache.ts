@@ -17,9 +17,11 @@ import { distinctTexts, valuesByText } from './bulk-arguments.js';
 import {
   type CallOptions,
   type DeleteOptions,
+  type ReadOptions,
   requiredWireTtl,
   type SetOptions,
   type WriteOptions,
+  wireRead,
   wireTimeout,
   wireTtl,
 } from './cache-options.js';
@@ -77,13 +79,13 @@ export class Cache<V> {
   }
 
   /** The value, or undefined for a miss. A read-through cache loads a miss from the database first. */
-  get(key: Key, options?: CallOptions): Promise<V | undefined> {
-    return this.#run(OperationKind.get, key, undefined, TTL_DEFAULT, options, this.#valueAnswer);
+  get(key: Key, options?: ReadOptions): Promise<V | undefined> {
+    return this.#read(OperationKind.get, key, options, this.#valueAnswer);
   }
 
   /** The value with its version, remaining life and owner. */
-  entry(key: Key, options?: CallOptions): Promise<Entry<V> | undefined> {
-    return this.#run(OperationKind.entry, key, undefined, TTL_DEFAULT, options, this.#entryAnswer);
+  entry(key: Key, options?: ReadOptions): Promise<Entry<V> | undefined> {
+    return this.#read(OperationKind.entry, key, options, this.#entryAnswer);
   }
 
   /** Whether the key is in the cache now. Never loads, and does not count as a use. */
@@ -92,7 +94,7 @@ export class Cache<V> {
   }
 
   /** Values by key text (see `keyText`); misses are absent. Rejects with BATCH if a key failed. */
-  async getMany(keys: Iterable<Key>, options?: CallOptions): Promise<Map<string, V>> {
+  async getMany(keys: Iterable<Key>, options?: ReadOptions): Promise<Map<string, V>> {
     const texts = distinctTexts(keys);
     const values = await settleAll(
       texts,
@@ -225,6 +227,17 @@ export class Cache<V> {
     }
     const all = write !== undefined && extras !== undefined ? { ...extras, ...write } : (write ?? extras);
     return this.#run(kind, key, value, ttlMs, options, answer, all);
+  }
+
+  #read<T>(kind: number, key: Key, options: ReadOptions | undefined, answer: AnswerReader<T>): Promise<T> {
+    if (options?.read === undefined) return this.#run(kind, key, undefined, TTL_DEFAULT, options, answer);
+    let extras: OperationExtras | undefined;
+    try {
+      extras = wireRead(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#run(kind, key, undefined, TTL_DEFAULT, options, answer, extras);
   }
 
   #run<T>(

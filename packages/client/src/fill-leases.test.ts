@@ -108,3 +108,17 @@ test('who waited too long for the load of another gets TIMEOUT, and does not loa
   expect(await rejection(cache.getOrSet('a', () => `${++loads}`))).toMatchObject({ code: 'TIMEOUT' });
   expect(loads).toBe(0);
 });
+
+test('a read says where it looks; another word is refused', async () => {
+  const { node, cache } = await leasing(7);
+  const words = ['aside', 'through', 'fresh', undefined] as const;
+  for (const read of words) await cache.get('a', read === undefined ? {} : { read });
+  const sent = await node.operations.takeMany(words.length);
+  expect(sent.map(({ read }) => read)).toEqual([1, 2, 3, 0]);
+  const wrong = { read: 'stale' as 'fresh' };
+  for (const call of [cache.get('a', wrong), cache.entry('a', wrong)]) {
+    expect((await rejection(call)).message).toBe(
+      "BAD_ARGUMENT: read is 'stale'; allowed are 'aside', 'through' and 'fresh'",
+    );
+  }
+});

@@ -4,7 +4,15 @@ export type { Acknowledgement } from './acknowledgement.js';
 export type { Entry, Written } from './answers.js';
 export type { KeyOutcome } from './batch-error.js';
 export type { Cache } from './cache.js';
-export type { CacheOptions, CallOptions, DeleteOptions, SetOptions, WriteOptions } from './cache-options.js';
+export type {
+  CacheOptions,
+  CallOptions,
+  DeleteOptions,
+  ReadOptions,
+  ReadStrategy,
+  SetOptions,
+  WriteOptions,
+} from './cache-options.js';
 export { type BytesOptions, bytes } from './codecs/bytes.js';
 export type { Codec } from './codecs/codec.js';
 export { json } from './codecs/json.js';

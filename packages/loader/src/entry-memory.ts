@@ -99,7 +99,12 @@ export interface EntryMemory {
   copyValue(ref: EntryRef, from: number, to: number, target: Uint8Array, at: number): void;
   epoch(ref: EntryRef): number;
   seq(ref: EntryRef): number;
-  /** Remaining life in ms, at least 1; -1 if it never expires. */
+  /**
+   * How long entries stay beyond their life, so that there is something to fall back on when the origin is away. They are
+   * found all that time, with a remaining life of 0. Those without a value, and those that never expire, have none.
+   */
+  graceMs: number;
+  /** Remaining life in ms; -1 if it never expires. 0 only with `graceMs`, and never of a dirty entry, which has to stay. */
   remainingMs(ref: EntryRef): number;
 
   /** Stores value bytes [start, end) under the partition's next version, for `request`. `ttlMs` 0: never expires. */

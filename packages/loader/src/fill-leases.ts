@@ -1,7 +1,7 @@
 import type { Clock, Random, Timer } from '@larder/base';
 import { LarderError } from '@larder/proto';
 import { EntryFlag, type EntryMemory, type EntryRef } from './entry-memory.js';
-import { isHidden } from './is-hidden.js';
+import { isSeen } from './is-hidden.js';
 import { sharedKey } from './key-text.js';
 import type { LoaderCounters } from './loader-statistics.js';
 import type { Reply } from './reply.js';
@@ -158,7 +158,7 @@ export class FillLeases {
     const next = this.#leases.get(text);
     if (!memory.serves(partition)) this.#leave(waiter.reply).failed(memory.refusal(partition));
     else if (ref !== 0 && isTombstone(memory, ref)) this.#leave(waiter.reply).leased(this.endedLease());
-    else if (ref !== 0 && !isHidden(memory.flags(ref))) this.#leave(waiter.reply).entry(ref);
+    else if (isSeen(memory, ref)) this.#leave(waiter.reply).entry(ref);
     else if (next === undefined) this.#grant(text, partition, this.#leave(waiter.reply), waiter.holder);
     else if (next.holder === waiter.holder) this.#leave(waiter.reply).leased(next.number);
     else next.waiters.push(waiter);

@@ -17,7 +17,7 @@ export {
   type RequestId,
   RequestResult,
 } from './entry-memory.js';
-export { isHidden } from './is-hidden.js';
+export { isSeen } from './is-hidden.js';
 export { Loader, type LoaderOptions } from './loader.js';
 export type { LoaderStatistics } from './loader-statistics.js';
 export { MissCause, missCauseName } from './miss-cause.js';

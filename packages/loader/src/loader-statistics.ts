@@ -22,6 +22,12 @@ export interface LoaderStatistics {
   readonly loadFailures: number;
   /** Gets that waited for somebody else's load. */
   readonly coalescedWaiters: number;
+  /** Keys loaded in the background before their life was over. */
+  readonly refreshes: number;
+  /** Such loads that were not begun because there were too many. */
+  readonly refreshesSkipped: number;
+  /** Gets answered with an entry whose life was over, because the origin was away. */
+  readonly staleServed: number;
   /** Cache-aside: leases granted to applications that load. */
   readonly leases: number;
   /** Leases whose time was over before they were filled. */
@@ -77,6 +83,9 @@ export class LoaderCounters {
   loadsFound = 0;
   loadFailures = 0;
   coalescedWaiters = 0;
+  refreshes = 0;
+  refreshesSkipped = 0;
+  staleServed = 0;
   leases = 0;
   leasesExpired = 0;
   refusedFills = 0;

@@ -1,11 +1,11 @@
-import { assert, type Clock, type Random } from '@larder/base';
+import type { Clock, Random } from '@larder/base';
 import { type KeySlice, WriteMode } from '@larder/proto';
 import type { DeadLetter } from './dead-letter.js';
 import { EntryLife } from './entry-life.js';
 import type { EntryMemory, EntryRef, RequestId } from './entry-memory.js';
 import { FenceGate } from './fence-gate.js';
-import { FillLeases, isTombstone, type LeaseHolder } from './fill-leases.js';
-import { isHidden } from './is-hidden.js';
+import { FillLeases, type LeaseHolder } from './fill-leases.js';
+import { isSeen } from './is-hidden.js';
 import { keyText } from './key-text.js';
 import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
 import { MeasuredOrigin, type OriginMeasurements } from './origins/measured-origin.js';
@@ -13,9 +13,8 @@ import type { Origin, OriginFence } from './origins/origin.js';
 import type { ResolvedCachePolicy } from './policy.js';
 import type { Reply } from './reply.js';
 import { SingleFlight } from './single-flight.js';
-import { ReadThrough } from './strategies/read-through.js';
-import { hasOrigin, type StrategyContext } from './strategies/strategy.js';
-import { WriteMemory } from './strategies/write-memory.js';
+import { ReadRouter } from './strategies/read-router.js';
+import type { StrategyContext } from './strategies/strategy.js';
 import { WriteRouter } from './strategies/write-router.js';
 import { UnsureKeys } from './unsure-keys.js';
 
@@ -42,12 +41,8 @@ export class Loader {
   readonly #flights: SingleFlight;
   readonly #life: EntryLife;
   #policy: ResolvedCachePolicy;
-  /** Undefined until the policy is to answer misses from the origin. */
-  #reads: ReadThrough | undefined;
-  readonly #context: StrategyContext;
+  readonly #reads: ReadRouter;
   readonly #writes: WriteRouter;
-  /** What an application has loaded is not to be written to the origin, where it came from. */
-  readonly #fills: WriteMemory;
   readonly #unsure: UnsureKeys;
   readonly #gate: FenceGate | undefined;
   readonly #origin: MeasuredOrigin | undefined;
@@ -75,7 +70,7 @@ export class Loader {
     this.#flights = new SingleFlight(this.#leases);
     this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
     this.#gate = origin?.fence && this.#createGate(origin.fence, clock, random);
-    this.#context = {
+    const context: StrategyContext = {
       name,
       get policy() {
         return currentPolicy();
@@ -90,9 +85,8 @@ export class Loader {
       unsure: this.#unsure,
       gate: this.#gate,
     };
-    this.#openReads();
-    this.#writes = new WriteRouter(this.#context);
-    this.#fills = new WriteMemory(this.#context);
+    this.#reads = new ReadRouter(context, this.#leases);
+    this.#writes = new WriteRouter(context);
   }
 
   get policy(): ResolvedCachePolicy {
@@ -106,15 +100,8 @@ export class Loader {
   setPolicy(policy: ResolvedCachePolicy): void {
     this.#policy = policy;
     this.#life.policy = policy;
-    this.#openReads();
+    this.#reads.policyChanged();
     this.#writes.policyChanged();
-  }
-
-  #openReads(): void {
-    if (this.#policy.read !== 'through' || this.#reads !== undefined) return;
-    const context = this.#context;
-    assert(hasOrigin(context), 'the policy has a strategy that needs an origin, and there is none');
-    this.#reads = new ReadThrough(context);
   }
 
   #createGate(fence: OriginFence, clock: Clock, random: Random): FenceGate {
@@ -132,32 +119,14 @@ export class Loader {
     });
   }
 
-  /** Answers `entry`, `value`, `miss` or `failed` with TIMEOUT, BUSY, ORIGIN, ORIGIN_UNAVAILABLE or CLOSED. */
+  /** Answers `entry`, `value`, `copied`, `miss` or `failed` with TIMEOUT, BUSY, ORIGIN, ORIGIN_UNAVAILABLE or CLOSED. */
   get(key: KeySlice, reply: Reply, timeoutMs: number): void {
-    const ref = this.#memory.find(key);
-    if (ref !== 0) {
-      this.#counters.hits++;
-      this.#hit(key, ref, reply);
-      return;
-    }
-    this.#counters.miss(this.#memory.missCause(key));
-    if (this.#reads === undefined || this.#policy.read !== 'through') reply.miss();
-    else this.#reads.load(key, reply, timeoutMs);
+    this.#reads.get(key, reply, timeoutMs);
   }
 
-  /** A longer life is given after the answer, which need not wait until other copies know of it. */
-  #hit(key: KeySlice, ref: EntryRef, reply: Reply): void {
-    const memory = this.#memory;
-    const flags = memory.flags(ref);
-    if (isHidden(flags)) {
-      reply.miss();
-      return;
-    }
-    const isRenewed = this.#life.slides && flags === 0 && this.#life.isRenewalDue(memory.remainingMs(ref));
-    reply.entry(ref);
-    if (!isRenewed) return;
-    memory.request = undefined;
-    memory.expire(key, this.#policy.idleMs);
+  /** The same, but `mode`, a ReadMode, says where it looks; `failed` also with BAD_ARGUMENT if that cannot be. */
+  read(key: KeySlice, mode: number, reply: Reply, timeoutMs: number): void {
+    this.#reads.read(key, mode, reply, timeoutMs);
   }
 
   /**
@@ -184,22 +153,7 @@ export class Loader {
    * the others wait. `failed` also with TIMEOUT, final, if that takes too long. The rest is as `get`.
    */
   lease(key: KeySlice, reply: Reply, timeoutMs: number, holder: LeaseHolder): void {
-    if (this.#policy.read === 'through') {
-      this.get(key, reply, timeoutMs);
-      return;
-    }
-    const memory = this.#memory;
-    const ref = memory.find(key);
-    if (ref !== 0 && !isHidden(memory.flags(ref))) {
-      this.#counters.hits++;
-      this.#hit(key, ref, reply);
-      return;
-    }
-    this.#counters.misses++;
-    const text = keyText(key);
-    if (text === undefined) reply.miss();
-    else if (ref !== 0 && isTombstone(memory, ref)) reply.leased(this.#leases.endedLease());
-    else this.#leases.request(text, key.partition, reply, timeoutMs, holder);
+    this.#reads.lease(key, reply, timeoutMs, holder);
   }
 
   /**
@@ -207,14 +161,7 @@ export class Loader {
    * ended, or if a write of the key to the origin may still be under way.
    */
   fill(key: KeySlice, lease: number, value: Uint8Array, start: number, end: number, ttlMs: number, reply: Reply): void {
-    const text = keyText(key);
-    if (text !== undefined && this.#leases.isGood(text, lease) && !this.#unsure.has(text, key.partition)) {
-      this.#fills.set(key, value, start, end, ttlMs, reply);
-      return;
-    }
-    this.#counters.refusedFills++;
-    this.#memory.request = undefined;
-    reply.refusedFill();
+    this.#reads.fill(key, lease, value, start, end, ttlMs, reply);
   }
 
   /** The load under that lease has failed: who waits next gets one. False: it had ended. */
@@ -240,7 +187,7 @@ export class Loader {
   /** Gives what memory holds another remaining life and answers `found`. The origin has no part in it. */
   expire(key: KeySlice, ttlMs: number, reply: Reply): void {
     const ref = this.#memory.peek(key);
-    const found = ref !== 0 && !isHidden(this.#memory.flags(ref));
+    const found = isSeen(this.#memory, ref);
     if (found) {
       this.#flights.supersede(key);
       this.#memory.expire(key, this.#life.lifeMs(ttlMs));
@@ -296,9 +243,8 @@ export class Loader {
 
   /** Answers everyone who waits with CLOSED and stops all timers. Drain first: what is pending stays in memory only. */
   close(): void {
-    this.#leases.close();
     this.#gate?.close();
-    this.#reads?.close();
+    this.#reads.close();
     this.#writes.close();
   }
 

@@ -57,6 +57,55 @@ describe('defaults', () => {
   });
 });
 
+describe('what is reloaded ahead of time, or kept beyond its life', () => {
+  test('has defaults', () => {
+    const policy = resolveCachePolicy({ origin, staleFor: '1h', refreshAhead: {} });
+    expect(policy).toMatchObject({
+      staleForMs: 3_600_000,
+      refreshAhead: { fraction: 0.5, hitsMin: 1, early: 0, intervalMs: 0, keys: [] },
+    });
+    expect(resolveCachePolicy({ origin, refreshAhead: null, staleFor: null })).toMatchObject({
+      staleForMs: 0,
+      refreshAhead: undefined,
+    });
+  });
+
+  test.each([
+    [{ staleFor: '1h' }, `caches.cities.staleFor: "1h" given; allowed: none, because read is 'aside'`],
+    [{ refreshAhead: {} }, `caches.cities.refreshAhead: {} given; allowed: none, because read is 'aside'`],
+    [
+      { origin, ttl: null, staleFor: 5 },
+      'caches.cities.staleFor: 5 given; allowed: none, because ttl is null and nothing expires',
+    ],
+    [
+      { origin, idle: '1m', refreshAhead: {} },
+      'caches.cities.refreshAhead: {} given; allowed: none, because idle keeps what is read as it is',
+    ],
+    [
+      { origin, ttl: null, refreshAhead: {} },
+      'caches.cities.refreshAhead: {} given; allowed: interval and keys, because ttl is null',
+    ],
+    [
+      { origin, refreshAhead: { fraction: 0.2, early: 1 } },
+      'caches.cities.refreshAhead.early: 1 given; allowed: none, because fraction is given: one of the two',
+    ],
+    [
+      { origin, refreshAhead: { keys: ['top'] } },
+      'caches.cities.refreshAhead.interval: nothing given; allowed: a duration, because keys are listed',
+    ],
+    [
+      { origin, refreshAhead: { interval: '5s' } },
+      'caches.cities.refreshAhead.keys: nothing given; allowed: the keys to reload, because interval is given',
+    ],
+    [
+      { origin, refreshAhead: { interval: '5s', keys: ['a', 'a'] } },
+      'caches.cities.refreshAhead.keys: ["a","a"] given; allowed: 1 to 1000 different keys, each a text of 1 to 4096 bytes',
+    ],
+  ])('is checked: %j', (policy, mistake) => {
+    expect(mistakes(policy)).toEqual([mistake]);
+  });
+});
+
 test('an idle time takes the place of the life', () => {
   expect(resolveCachePolicy({ origin, idle: '30m' })).toMatchObject({ ttlMs: 1_800_000, idleMs: 1_800_000 });
   expect(resolveCachePolicy({ origin, idle: '30m', ttl: null })).toMatchObject({ ttlMs: 1_800_000 });

@@ -11,6 +11,12 @@ import {
   shareSetting,
 } from './config-schema.js';
 import { type PostgresTableOptions, postgresTableSchema } from './origins/postgres/postgres-table-options.js';
+import {
+  type RefreshPolicy,
+  type ResolvedRefreshPolicy,
+  refreshPolicySchema,
+  resolveRefreshPolicy,
+} from './refresh-policy.js';
 
 /**
  * What a cache is declared with: the `caches.NAME` block of the configuration. Everything is optional; the defaults and
@@ -34,6 +40,13 @@ export interface CachePolicy {
   readonly idle?: Duration | null | undefined;
   /** 0 to 0.5: up to this share is taken off `ttl`, or off the first `idle` of an entry, by chance, so that entries do not expire together. Default 0.1. */
   readonly jitter?: number | undefined;
+  /**
+   * Read-through: how long an entry is kept beyond its life and served, marked as stale, while the origin is away. Default
+   * null: not at all.
+   */
+  readonly staleFor?: Duration | null | undefined;
+  /** Read-through: which entries are reloaded before their life is over. Default null: none. */
+  readonly refreshAhead?: RefreshPolicy | null | undefined;
   /** How long "no such row" is remembered; 0 or null: not at all. Default 1s. */
   readonly negativeTtl?: Duration | null | undefined;
   /** Write-around: false leaves a cached value alone, for rows that are written once. Default true. */
@@ -165,6 +178,8 @@ export const cachePolicySchema: z.ZodType<CachePolicy> = blockSetting({
   idle: durationSetting(IDLE_MS_MIN, TTL_MS_MAX).nullable().optional(),
   jitter: shareSetting(0, 0.5).optional(),
   negativeTtl: durationSetting(0, TTL_MS_MAX).nullable().optional(),
+  staleFor: durationSetting(1, TTL_MS_MAX).nullable().optional(),
+  refreshAhead: refreshPolicySchema.nullable().optional(),
   invalidate: z.boolean({ error: 'true, false' }).optional(),
   leaseTimeout: durationSetting(100, HOUR_MS).optional(),
   loads: loadPolicySchema.optional(),
@@ -183,6 +198,9 @@ export interface ResolvedCachePolicy {
   /** 0: reads renew nothing. */
   readonly idleMs: number;
   readonly jitter: number;
+  /** 0: none. */
+  readonly staleForMs: number;
+  readonly refreshAhead: ResolvedRefreshPolicy | undefined;
   /** 0: "no such row" is not remembered. */
   readonly negativeTtlMs: number;
   readonly invalidate: boolean;
@@ -234,6 +252,8 @@ export function resolveCachePolicy(policy: unknown, path = 'cache'): ResolvedCac
     ttlMs: idleMs || (orElse(given.ttl, given.origin ? '10m' : null) ?? 0),
     idleMs,
     jitter: given.jitter ?? 0.1,
+    staleForMs: orElse(given.staleFor, null) ?? 0,
+    refreshAhead: given.refreshAhead ? resolveRefreshPolicy(given.refreshAhead) : undefined,
     negativeTtlMs: orElse(given.negativeTtl, '1s') ?? 0,
     invalidate: given.invalidate ?? true,
     leaseMs: durationMs(given.leaseTimeout ?? '10s') as number,
@@ -244,6 +264,7 @@ export function resolveCachePolicy(policy: unknown, path = 'cache'): ResolvedCac
     eviction: given.eviction ?? 'adaptive',
   };
   const contradictions = [
+    ...freshnessContradictions(given, resolved, path),
     ...strategyContradictions(given, resolved, path),
     ...boundContradictions(given, resolved, path),
   ];
@@ -310,6 +331,32 @@ function strategyContradictions(given: CachePolicy, { read, write }: ResolvedCac
     mistake('negativeTtl', given.negativeTtl, `none, because read is '${read}'`);
   if (given.invalidate !== undefined && !given.origin)
     mistake('invalidate', given.invalidate, 'none, because the cache has no origin');
+  return found;
+}
+
+function freshnessContradictions(
+  given: CachePolicy,
+  { read, ttlMs, idleMs }: ResolvedCachePolicy,
+  path: string,
+): string[] {
+  const { staleFor, refreshAhead: refresh } = given;
+  const found: string[] = [];
+  const mistake = (setting: string, value: unknown, allowed: string): void => {
+    found.push(configMistake(`${path}.${setting}`, value, allowed));
+  };
+  if (staleFor && read !== 'through') mistake('staleFor', staleFor, `none, because read is '${read}'`);
+  else if (staleFor && ttlMs === 0) mistake('staleFor', staleFor, 'none, because ttl is null and nothing expires');
+  if (!refresh) return found;
+  const { fraction, early, interval, keys } = refresh;
+  if (read !== 'through') mistake('refreshAhead', refresh, `none, because read is '${read}'`);
+  else if (idleMs > 0) mistake('refreshAhead', refresh, 'none, because idle keeps what is read as it is');
+  else if (ttlMs === 0 && keys === undefined)
+    mistake('refreshAhead', refresh, 'interval and keys, because ttl is null');
+  if (fraction !== undefined && early !== undefined)
+    mistake('refreshAhead.early', early, 'none, because fraction is given: one of the two');
+  if (keys && interval === undefined) mistake('refreshAhead.interval', interval, 'a duration, because keys are listed');
+  if (interval !== undefined && !keys)
+    mistake('refreshAhead.keys', keys, 'the keys to reload, because interval is given');
   return found;
 }
 

@@ -33,6 +33,8 @@ export interface CopiedEntry {
   readonly bytes: Uint8Array;
   readonly epoch: number;
   readonly seq: number;
-  /** Remaining life in ms; -1 if it never expires. */
+  /** Remaining life in ms; -1 if it never expires, 0 if it is stale. */
   readonly remainingMs: number;
+  /** Its life is over, and the origin is away. */
+  readonly stale: boolean;
 }

@@ -6,6 +6,14 @@ import type { Reply } from './reply.js';
 /** One load of one key, and everybody who waits for it. */
 export class Flight {
   readonly waiters: Reply[] = [];
+  /** Those who want what the origin has, and nothing else. */
+  readonly fresh: Reply[] = [];
+  /** Another load has begun after it, because somebody must not be told what this one may have been told before. */
+  overtaken = false;
+  /** It is under way to the origin: whoever comes now may be told what was there before. */
+  hasLeft = false;
+  /** Nobody has asked for it: it is loaded ahead of time. */
+  isRefresh = false;
   /** When the last waiter gives up. */
   deadlineMs = 0;
   /** The key was written or deleted since the load began: what is loaded may be older and must not be stored. */
@@ -23,8 +31,16 @@ export class Flight {
     return sharedKey(this.text, this.partition);
   }
 
-  join(reply: Reply, deadlineMs: number): void {
-    this.waiters.push(reply);
+  get count(): number {
+    return this.waiters.length + this.fresh.length;
+  }
+
+  everybody(): readonly Reply[] {
+    return this.fresh.length === 0 ? this.waiters : [...this.waiters, ...this.fresh];
+  }
+
+  join(reply: Reply, deadlineMs: number, isFresh: boolean): void {
+    (isFresh ? this.fresh : this.waiters).push(reply);
     if (deadlineMs > this.deadlineMs) this.deadlineMs = deadlineMs;
   }
 }
@@ -50,7 +66,13 @@ export class SingleFlight {
   }
 
   end(flight: Flight): void {
-    if (!flight.superseded) this.#flights.delete(flight.text);
+    if (this.#flights.get(flight.text) === flight) this.#flights.delete(flight.text);
+  }
+
+  /** Nobody joins it any more. */
+  overtake(flight: Flight): void {
+    flight.overtaken = true;
+    this.#flights.delete(flight.text);
   }
 
   /** The key has just been written, deleted or given another life. */

@@ -4,7 +4,7 @@ import type { EntryMemory, EntryRef } from '../src/entry-memory.js';
 import type { CopiedEntry, Reply } from '../src/reply.js';
 
 export type Outcome =
-  | { readonly value: string; readonly from: 'memory' | 'origin' }
+  | { readonly value: string; readonly from: 'memory' | 'origin' | 'stale' }
   | { readonly written: { readonly seq: number; readonly copies: number } }
   | { readonly found: boolean }
   | { readonly failed: LarderError }
@@ -35,8 +35,8 @@ export class Answer implements Reply {
     this.#tell({ value: Buffer.from(bytes).toString(), from: 'origin' });
   }
 
-  copied({ bytes }: CopiedEntry): void {
-    this.#tell({ value: Buffer.from(bytes).toString(), from: 'memory' });
+  copied({ bytes, stale }: CopiedEntry): void {
+    this.#tell({ value: Buffer.from(bytes).toString(), from: stale ? 'stale' : 'memory' });
   }
 
   miss(): void {

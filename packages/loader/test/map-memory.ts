@@ -10,6 +10,7 @@ import {
   type RequestId,
   RequestResult,
 } from '../src/entry-memory.js';
+import { isHidden } from '../src/is-hidden.js';
 import { MissCause } from '../src/miss-cause.js';
 
 interface Entry {
@@ -29,6 +30,7 @@ export class MapMemory implements EntryMemory {
   readonly #causes = new Map<string, MissCause>();
   /** What the next `put` answers instead of storing. */
   refusing: PutResult | undefined;
+  graceMs = 0;
   putEpoch = 1;
   putSeq = 0;
 
@@ -107,8 +109,11 @@ export class MapMemory implements EntryMemory {
   }
 
   remainingMs(ref: EntryRef): number {
-    const { expiresAtMs } = this.#entry(ref);
-    return expiresAtMs === Number.POSITIVE_INFINITY ? -1 : Math.max(1, expiresAtMs - this.clock.monotonicMs());
+    const { expiresAtMs, flags } = this.#entry(ref);
+    if (expiresAtMs === Number.POSITIVE_INFINITY) return -1;
+    const leftMs = expiresAtMs - this.clock.monotonicMs();
+    if (this.graceMs === 0 || isHidden(flags)) return Math.max(1, leftMs);
+    return Math.max((flags & EntryFlag.dirty) === 0 ? 0 : 1, leftMs - this.graceMs);
   }
 
   put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
@@ -116,7 +121,8 @@ export class MapMemory implements EntryMemory {
     const id = idOf(key);
     const old = this.#entries.get(id);
     if (old !== undefined) this.#drop(id, old);
-    const expiresAtMs = ttlMs === 0 ? Number.POSITIVE_INFINITY : this.clock.monotonicMs() + ttlMs;
+    const graceMs = isHidden(flags) ? 0 : this.graceMs;
+    const expiresAtMs = ttlMs === 0 ? Number.POSITIVE_INFINITY : this.clock.monotonicMs() + ttlMs + graceMs;
     const ref =
       this.#byRef.push({
         id,
@@ -140,7 +146,8 @@ export class MapMemory implements EntryMemory {
   expire(key: KeySlice, ttlMs: number): boolean {
     const ref = this.peek(key);
     if (ref === 0) return false;
-    this.#entry(ref).expiresAtMs = ttlMs === 0 ? Number.POSITIVE_INFINITY : this.clock.monotonicMs() + ttlMs;
+    const lifeMs = ttlMs === 0 ? Number.POSITIVE_INFINITY : ttlMs + this.graceMs;
+    this.#entry(ref).expiresAtMs = this.clock.monotonicMs() + lifeMs;
     return true;
   }
 

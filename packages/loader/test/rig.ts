@@ -50,6 +50,16 @@ export class Rig {
     return answer;
   }
 
+  /** A get with a ReadMode of its own. */
+  read(key: string, mode: number, timeoutMs = 1000): Answer {
+    return this.#answered((answer) => this.loader.read(slice(key), mode, answer, timeoutMs));
+  }
+
+  /** The remaining life that callers are shown. */
+  lifeMs(key: string): number {
+    return this.memory.remainingMs(this.memory.peek(slice(key)));
+  }
+
   /** A get that asks for a fill lease. */
   lease(key: string, holder: object = this, timeoutMs = 1000): Answer {
     return this.#answered((answer) => this.loader.lease(slice(key), answer, timeoutMs, holder));

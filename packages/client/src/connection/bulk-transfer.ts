@@ -80,10 +80,15 @@ export class BulkTransfer {
       timeoutMs: leftMs,
     };
     if (call.ttlMs >= 0) operation.ttlMs = call.ttlMs;
-    if (call.extras !== undefined) Object.assign(operation, call.extras);
     const first = { transfer: this.id, operation, cacheName: call.cache.name };
+    // A read has looked where it was to look, on the session, or it would not be here.
     if (call.value === undefined) return method.requestSerialize(first);
-    Object.assign(operation, { request: call.request, retry: call.mayBeApplied, lost: call.lost, ack: call.ack });
+    Object.assign(operation, call.extras, {
+      request: call.request,
+      retry: call.mayBeApplied,
+      lost: call.lost,
+      ack: call.ack,
+    });
     const valueBytes = call.value.length;
     const chunk = this.#nextChunk(call.value);
     return method.requestSerialize({ ...first, valueBytes, chunk, clientId, settledBelow });

@@ -2,7 +2,7 @@ import type { KeySlice, LarderError } from '@larder/proto';
 import type { DeadLetter } from '../dead-letter.js';
 import { EntryFlag, type EntryRef, PutResult, RequestResult } from '../entry-memory.js';
 import { Flusher } from '../flusher.js';
-import { isHidden } from '../is-hidden.js';
+import { isSeen } from '../is-hidden.js';
 import { keyText } from '../key-text.js';
 import type { Reply } from '../reply.js';
 import { closed, notUtf8 } from './queued-writes.js';
@@ -62,7 +62,7 @@ export class WriteBehind implements WriteStrategy {
   delete(key: KeySlice, reply: Reply, timeoutMs: number): void {
     const { memory } = this.context;
     const ref = memory.peek(key);
-    const found = ref !== 0 && !isHidden(memory.flags(ref));
+    const found = isSeen(memory, ref);
     const result = found ? RequestResult.done : RequestResult.notFound;
     const refusal = this.#put(keyText(key), key, NO_VALUE, 0, 0, 0, TOMBSTONE, result);
     if (refusal === undefined) reply.found(found);

@@ -1,6 +1,6 @@
 import { type KeySlice, LarderError } from '@larder/proto';
 import { PutResult, RequestResult } from '../entry-memory.js';
-import { isHidden } from '../is-hidden.js';
+import { isSeen } from '../is-hidden.js';
 import type { Reply } from '../reply.js';
 import type { StrategyContext, WriteStrategy } from './strategy.js';
 
@@ -26,7 +26,7 @@ export class WriteMemory implements WriteStrategy {
   delete(key: KeySlice, reply: Reply): void {
     const { memory, flights } = this.context;
     const ref = memory.peek(key);
-    const found = ref !== 0 && !isHidden(memory.flags(ref));
+    const found = isSeen(memory, ref);
     memory.result = found ? RequestResult.done : RequestResult.notFound;
     memory.remove(key);
     flights.supersede(key);

@@ -193,5 +193,5 @@ function lostError(partitions: OwnedPartitions, partition: number, isWrite: bool
 function copyOf(memory: EntryMemory, ref: EntryRef): CopiedEntry {
   const bytes = Buffer.allocUnsafe(memory.valueBytes(ref));
   memory.copyValue(ref, 0, bytes.length, bytes, 0);
-  return { bytes, epoch: memory.epoch(ref), seq: memory.seq(ref), remainingMs: memory.remainingMs(ref) };
+  return { bytes, epoch: memory.epoch(ref), seq: memory.seq(ref), remainingMs: memory.remainingMs(ref), stale: false };
 }

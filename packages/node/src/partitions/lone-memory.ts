@@ -29,7 +29,17 @@ export class LoneMemory extends StoredEntries {
 
   put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
     const { cache, storage, putEpoch } = this;
-    const result = storage.put(cache, key, value, start, end, putEpoch, this.putSeq + 1, ttlMs, flags);
+    const result = storage.put(
+      cache,
+      key,
+      value,
+      start,
+      end,
+      putEpoch,
+      this.putSeq + 1,
+      this.keptMs(ttlMs, flags),
+      flags,
+    );
     if (result === PutResult.stored) this.putSeq++;
     return result;
   }
@@ -39,7 +49,7 @@ export class LoneMemory extends StoredEntries {
   }
 
   expire(key: KeySlice, ttlMs: number): boolean {
-    return this.storage.expire(this.cache, key, ttlMs);
+    return this.storage.expire(this.cache, key, this.keptMs(ttlMs, 0));
   }
 
   clean(key: KeySlice, epoch: number, seq: number): void {

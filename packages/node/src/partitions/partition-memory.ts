@@ -53,13 +53,18 @@ export class PartitionMemory extends StoredEntries {
   }
 
   put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
+    return this.#put(key, value, start, end, this.keptMs(ttlMs, flags), flags);
+  }
+
+  /** `keptMs` is what storage and copies are told: life and grace. */
+  #put(key: KeySlice, value: Uint8Array, start: number, end: number, keptMs: number, flags: number): PutResult {
     const { cache, storage } = this;
     const request = this.#takeRequest();
     const result = this.#takeResult();
     const replicator = this.partitions.owner(key.partition);
     if (replicator === undefined) return PutResult.away;
     const { epoch, nextSeq: seq } = replicator;
-    const stored = storage.put(cache, key, value, start, end, epoch, seq, ttlMs, flags);
+    const stored = storage.put(cache, key, value, start, end, epoch, seq, keptMs, flags);
     if (stored === PutResult.stored) {
       this.putEpoch = epoch;
       this.putSeq = seq;
@@ -68,7 +73,7 @@ export class PartitionMemory extends StoredEntries {
       } else {
         const hidden = (flags & (EntryFlag.tombstone | EntryFlag.negative)) !== 0;
         const copy = hidden ? undefined : valueCopy(value, start, end);
-        this.#submit(replicator, key, copy, ttlMs, flags, request, result);
+        this.#submit(replicator, key, copy, keptMs, flags, request, result);
       }
     }
     this.removals.submit();
@@ -90,14 +95,18 @@ export class PartitionMemory extends StoredEntries {
   }
 
   expire(key: KeySlice, ttlMs: number): boolean {
+    return this.#expire(key, this.keptMs(ttlMs, 0));
+  }
+
+  #expire(key: KeySlice, keptMs: number): boolean {
     const replicator = this.partitions.owner(key.partition);
     if (replicator === undefined) return false;
-    if (replicator.isAlone && this.request === undefined) return this.storage.expire(this.cache, key, ttlMs);
+    if (replicator.isAlone && this.request === undefined) return this.storage.expire(this.cache, key, keptMs);
     const ref = this.storage.peek(this.cache, key);
     // The others have forgotten it, and will hear of the life of what the origin is being given.
     const isUnsure = ref !== 0 && (this.storage.flags(ref) & EntryFlag.unsure) !== 0;
-    if (isUnsure) return this.storage.expire(this.cache, key, ttlMs);
-    if (ref !== 0) return this.#putAgain(key, ref, ttlMs) === PutResult.stored;
+    if (isUnsure) return this.storage.expire(this.cache, key, keptMs);
+    if (ref !== 0) return this.#putAgain(key, ref, keptMs) === PutResult.stored;
     const request = this.#takeRequest();
     if (request !== undefined) replicator.remember(request, RequestResult.notFound);
     return false;
@@ -144,12 +153,12 @@ export class PartitionMemory extends StoredEntries {
   }
 
   /** The same value under the next version, unsure no more. */
-  #putAgain(key: KeySlice, ref: EntryRef, ttlMs: number): PutResult {
+  #putAgain(key: KeySlice, ref: EntryRef, keptMs: number): PutResult {
     const { storage } = this;
     const flags = storage.flags(ref) & ~EntryFlag.unsure;
     const value = Buffer.allocUnsafe(storage.valueBytes(ref));
     storage.copyValue(ref, 0, value.length, value, 0);
-    return this.put(key, value, 0, value.length, ttlMs, flags);
+    return this.#put(key, value, 0, value.length, keptMs, flags);
   }
 
   #markUnsure(key: KeySlice): void {

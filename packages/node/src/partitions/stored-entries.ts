@@ -1,4 +1,5 @@
 import {
+  EntryFlag,
   type EntryMemory,
   type EntryRef,
   type Hold,
@@ -11,8 +12,11 @@ import {
 import type { KeySlice, LarderError } from '@larder/proto';
 import type { Storage } from '../storage/storage.js';
 
+const WITHOUT_VALUE = EntryFlag.tombstone | EntryFlag.negative;
+
 /** The reading half of one cache's memory, over the storage of a node. */
 export abstract class StoredEntries implements EntryMemory {
+  graceMs = 0;
   putEpoch = 0;
   putSeq = 0;
   request: RequestId | undefined;
@@ -60,7 +64,17 @@ export abstract class StoredEntries implements EntryMemory {
   }
 
   remainingMs(ref: EntryRef): number {
-    return this.storage.remainingMs(ref);
+    const { graceMs, storage } = this;
+    const keptMs = storage.remainingMs(ref);
+    if (graceMs === 0 || keptMs < 0) return keptMs;
+    const flags = storage.flags(ref);
+    if ((flags & WITHOUT_VALUE) !== 0) return keptMs;
+    return Math.max((flags & EntryFlag.dirty) === 0 ? 0 : 1, keptMs - graceMs);
+  }
+
+  /** How long the storage is to keep an entry with that life. */
+  protected keptMs(ttlMs: number, flags: number): number {
+    return ttlMs === 0 || (flags & WITHOUT_VALUE) !== 0 ? ttlMs : ttlMs + this.graceMs;
   }
 
   abstract serves(partition: number): boolean;

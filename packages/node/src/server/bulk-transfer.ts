@@ -121,10 +121,10 @@ export class BulkTransfer implements Reply {
     this.#answerValue(bytes.length, (target) => target.set(bytes));
   }
 
-  copied({ bytes, epoch, seq, remainingMs }: CopiedEntry): void {
+  copied({ bytes, epoch, seq, remainingMs, stale }: CopiedEntry): void {
     if (this.kind === OperationKind.entry) {
       const life = remainingMs === TTL_NONE ? {} : { ttlMs: remainingMs };
-      this.#facts = { id: this.id, found: true, epoch, seq, ...life };
+      this.#facts = { id: this.id, found: true, epoch, seq, stale, ...life };
     }
     this.#answerValue(bytes.length, (target) => target.set(bytes));
   }

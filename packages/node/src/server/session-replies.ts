@@ -55,7 +55,7 @@ export class SessionReply implements Reply {
     writer.bytes.set(bytes, at);
   }
 
-  copied({ bytes, epoch, seq, remainingMs }: CopiedEntry): void {
+  copied({ bytes, epoch, seq, remainingMs, stale }: CopiedEntry): void {
     const writer = this.target.writer;
     if (bytes.length > SESSION_VALUE_BYTES_MAX || writer.at > COLLECTED_REPLY_BYTES_MAX) {
       writer.bulk(this.id, bytes.length, epoch, seq, remainingMs);
@@ -63,8 +63,8 @@ export class SessionReply implements Reply {
     }
     const at =
       this.kind === OperationKind.get
-        ? writer.hit(this.id, bytes.length, false)
-        : writer.entry(this.id, bytes.length, false, epoch, seq, remainingMs);
+        ? writer.hit(this.id, bytes.length, stale)
+        : writer.entry(this.id, bytes.length, stale, epoch, seq, remainingMs);
     writer.bytes.set(bytes, at);
   }
 

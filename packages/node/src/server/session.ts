@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { assert, BoundedQueue } from '@larder/base';
-import { isHidden, type Reply } from '@larder/loader';
+import { isSeen, type Reply } from '@larder/loader';
 import {
   Acknowledgement,
   CACHE_COUNT_MAX,
@@ -335,6 +335,7 @@ export class Session implements ReplyTarget {
       case OperationKind.get:
       case OperationKind.entry:
         if (reader.lease) cache.loader.lease(key, reply, timeoutMs, this);
+        else if (reader.read !== 0) cache.loader.read(key, reader.read, reply, timeoutMs);
         else cache.loader.get(key, reply, timeoutMs);
         return;
       case OperationKind.set:
@@ -370,7 +371,7 @@ export class Session implements ReplyTarget {
   #peek(cache: NodeCache, id: number): void {
     const { memory } = cache;
     const ref = memory.peek(this.#key);
-    if (ref === 0 || isHidden(memory.flags(ref))) this.writer.found(id, false);
+    if (!isSeen(memory, ref)) this.writer.found(id, false);
     else this.writer.peeked(id, memory.epoch(ref), memory.seq(ref), memory.remainingMs(ref));
   }
 

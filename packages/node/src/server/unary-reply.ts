@@ -34,8 +34,14 @@ export class UnaryReply implements Reply {
     this.answer(undefined, { value: bytes, stale });
   }
 
-  copied({ bytes, epoch, seq, remainingMs }: CopiedEntry): void {
-    this.answer(undefined, { value: bytes, epoch, seq, ...(remainingMs === TTL_NONE ? {} : { ttlMs: remainingMs }) });
+  copied({ bytes, epoch, seq, remainingMs, stale }: CopiedEntry): void {
+    this.answer(undefined, {
+      value: bytes,
+      epoch,
+      seq,
+      stale,
+      ...(remainingMs === TTL_NONE ? {} : { ttlMs: remainingMs }),
+    });
   }
 
   miss(): void {

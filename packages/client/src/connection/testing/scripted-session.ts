@@ -28,6 +28,7 @@ export interface SentOperation {
   readonly lease: boolean;
   readonly fill: number;
   readonly write: number;
+  readonly read: number;
 }
 
 export interface SentFrame {
@@ -134,7 +135,7 @@ export class ScriptedSession {
 
   #operation(bytes: Buffer): SentOperation {
     const { id, kind, cache, keyStart, keyEnd, hasValue, valueStart, valueEnd, ttlMs, timeoutMs } = this.#reader;
-    const { requestNumber: request, isRetry, lost, ack, lease, fill, write } = this.#reader;
+    const { requestNumber: request, isRetry, lost, ack, lease, fill, write, read } = this.#reader;
     return {
       session: this,
       id,
@@ -151,6 +152,7 @@ export class ScriptedSession {
       lease,
       fill,
       write,
+      read,
     };
   }
 }
