@@ -62,6 +62,7 @@ async function main(args: readonly string[]): Promise<void> {
   endOnBugs(log);
   const starting = startNode({ ...place, config, log });
   stopOnSignals(starting, log);
+  reconfigureOnSignal(starting, configPath, log);
   await starting;
 }
 
@@ -78,6 +79,24 @@ function endOnBugs(log: Log): void {
   };
   process.on('uncaughtException', end);
   process.on('unhandledRejection', end);
+}
+
+/** SIGHUP: the file is read again. One that cannot be taken changes nothing, and the log says why. */
+function reconfigureOnSignal(starting: Promise<RunningNode>, configPath: string, log: Log): void {
+  const reconfigure = async (): Promise<void> => {
+    try {
+      const node = await starting;
+      const caches = node.reconfigure(await readNodeConfig(configPath, process.env));
+      log.info({ event: 'reconfigured', caches });
+    } catch (error) {
+      log.error({ event: 'config-refused', reason: error instanceof LarderError ? error.message : String(error) });
+    }
+  };
+  // One after the other, so that the last edit counts.
+  let last = Promise.resolve();
+  process.on('SIGHUP', () => {
+    last = last.then(reconfigure);
+  });
 }
 
 /** The first signal stops the node in order, also one that is still starting; a second one ends it at once. */

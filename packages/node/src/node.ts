@@ -99,7 +99,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     stopMaintenance,
     origins,
     clock,
-    drainTimeoutMs: config.drainTimeoutMs,
+    config,
   });
   try {
     await server.listen(listen);

@@ -1,4 +1,6 @@
 import type { Clock } from '@larder/base';
+import { liveChanges } from './config/live-changes.js';
+import type { ResolvedNodeConfig } from './config.js';
 import type { OpenedViewStore } from './link/open-view-store.js';
 import type { Membership } from './membership.js';
 import type { Origins } from './origins.js';
@@ -16,7 +18,8 @@ export interface NodeParts {
   readonly stopMaintenance: () => void;
   readonly origins: Origins;
   readonly clock: Clock;
-  readonly drainTimeoutMs: number;
+  /** As it was at the start. */
+  readonly config: ResolvedNodeConfig;
 }
 
 /** What a node left behind when it stopped. */
@@ -34,11 +37,29 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** A node that serves, and the order in which it stops. */
 export class RunningNode implements AsyncDisposable {
   #closing: Promise<StopReport> | undefined;
+  #config: ResolvedNodeConfig;
 
   constructor(
     readonly id: string,
     private readonly parts: NodeParts,
-  ) {}
+  ) {
+    this.#config = parts.config;
+  }
+
+  /**
+   * Takes the policies of an edited config, from this turn on. No write is lost or doubled: what has begun ends as it
+   * began, and writes of a key stay in order. Returns the caches whose policies have changed. Throws CONFIG, and changes
+   * nothing, if the config differs in what only a restart can change.
+   */
+  reconfigure(edited: ResolvedNodeConfig): readonly string[] {
+    const { policies } = liveChanges(this.#config, edited);
+    this.#config = edited;
+    for (const { name, loader } of this.parts.context.caches.all) {
+      const policy = policies.get(name);
+      if (policy !== undefined) loader.setPolicy(policy);
+    }
+    return [...policies.keys()];
+  }
 
   /** Acknowledged writes that have not reached their origin yet. */
   get pendingWrites(): number {
@@ -61,9 +82,9 @@ export class RunningNode implements AsyncDisposable {
 
   async #stop(): Promise<StopReport> {
     const { context, server, forwarder, membership, stopMaintenance, origins, clock } = this.parts;
-    const deadlineMs = clock.monotonicMs() + this.parts.drainTimeoutMs;
+    const deadlineMs = clock.monotonicMs() + this.parts.config.drainTimeoutMs;
     server.stopServing();
-    await atMost(clock, this.parts.drainTimeoutMs / 2, membership.leave());
+    await atMost(clock, this.parts.config.drainTimeoutMs / 2, membership.leave());
     context.draining = true;
     const unfinished = await this.#untilIdle(deadlineMs);
     const pendingWrites = await drainAll(context.caches.all, Math.max(0, deadlineMs - clock.monotonicMs()));
