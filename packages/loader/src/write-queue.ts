@@ -123,11 +123,20 @@ export class WriteQueue {
     this.#failReady(error);
   }
 
-  /** It may be sent once the other copies have forgotten the key. */
-  #makeReady(write: PendingWrite): void {
+  /**
+   * It may be sent once the other copies have forgotten the key. If the partition has gone, it fails, and with it all
+   * that wait behind it: in a loop, since there may be thousands.
+   */
+  #makeReady(first: PendingWrite): void {
     const { memory } = this.options.context;
-    if (!memory.serves(write.partition)) this.#failed(write, memory.refusal(write.partition));
-    else this.#hold(write);
+    for (let write: PendingWrite | undefined = first; write !== undefined; write = write.next) {
+      if (memory.serves(write.partition)) {
+        this.#hold(write);
+        return;
+      }
+      this.#tellFailed(write, memory.refusal(write.partition));
+      this.#end(write);
+    }
   }
 
   #hold(write: PendingWrite): void {
@@ -247,12 +256,21 @@ export class WriteQueue {
   }
 
   #failed(write: PendingWrite, error: LarderError): void {
-    this.options.context.counters.writeFailures++;
-    this.options.failed(write, error);
+    this.#tellFailed(write, error);
     this.#release(write);
   }
 
+  #tellFailed(write: PendingWrite, error: LarderError): void {
+    this.options.context.counters.writeFailures++;
+    this.options.failed(write, error);
+  }
+
   #release(write: PendingWrite): void {
+    this.#end(write);
+    if (write.next !== undefined) this.#makeReady(write.next);
+  }
+
+  #end(write: PendingWrite): void {
     const { clock, unsure } = this.options.context;
     if (write.request !== undefined) this.#byRequest.delete(requestText(write.request));
     if (write.hold !== undefined) unsure.end(write.text);
@@ -260,8 +278,7 @@ export class WriteQueue {
     else write.hold?.release();
     this.#pending--;
     this.#pendingBytes -= write.bytes;
-    if (write.next !== undefined) this.#makeReady(write.next);
-    else this.#tails.delete(write.text);
+    if (write.next === undefined) this.#tails.delete(write.text);
     if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
     write.whenDone?.();
   }

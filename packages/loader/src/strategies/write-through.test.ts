@@ -269,6 +269,21 @@ describe('in a cluster', () => {
     expect(rig.origin.calls).toHaveLength(1);
   });
 
+  test('all writes that wait for one key fail when its partition goes, however many they are', async () => {
+    const rig = new Rig({ write: 'through' });
+    const first = rig.set('a', 'one');
+    const call = await rig.origin.called(1);
+    const waiting = Array.from({ length: 10_000 }, () => rig.set('a', 'two'));
+    rig.memory.away.add(keySlice(Buffer.from('a')).partition);
+    call.open();
+    await first.told;
+    await settle();
+    expect(waiting.every(({ outcome }) => outcome !== undefined && failure(outcome) === 'NOT_OWNER not-applied')).toBe(
+      true,
+    );
+    expect(rig.loader.statistics().pendingWrites).toBe(0);
+  });
+
   test('a write that was begun is sent although its partition is about to be handed over', async () => {
     const rig = new Rig({ write: 'through' });
     rig.memory.holding = true;
