@@ -73,6 +73,26 @@ function cutOff(cluster: Cluster, name: string): void {
 }
 
 describe('three nodes', () => {
+  it('two cut off from each other: each has second copies elsewhere before the cut ends, and hardly a view changes then', () => {
+    const cluster = calmCluster();
+    const owner = ownerOf(cluster, 0);
+    const { successor } = cluster.chosen!.partitions[0]!;
+    cluster.network.cut(owner, successor);
+    cluster.network.cut(successor, owner);
+    pass(cluster, 2_000);
+    expect(cluster.replicated()).toBe(false);
+    pass(cluster, 4_000);
+    expect(cluster.replicated()).toBe(true);
+    const { version } = cluster.chosen!;
+    pass(cluster, 20_000);
+    expect(cluster.chosen!.version - version).toBeLessThan(10);
+    expect(cluster.chosen!.partitions.every(({ lost }) => lost === 0)).toBe(true);
+    cluster.network.heal(owner, successor);
+    cluster.network.heal(successor, owner);
+    pass(cluster, 10_000);
+    expect(cluster.replicated()).toBe(true);
+  });
+
   it('owner killed: its partitions are served again within two seconds, and nothing is lost', () => {
     const cluster = calmCluster();
     const name = ownerOf(cluster, 0);

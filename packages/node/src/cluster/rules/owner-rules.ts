@@ -1,4 +1,5 @@
 import type { HeldCopy } from '../held-copy.js';
+import { ringPreference } from '../ring-preference.js';
 import type { RuleContext } from './rule-context.js';
 
 /**
@@ -113,7 +114,7 @@ function wantsHandOver(context: RuleContext, copy: HeldCopy): boolean {
   return draining || (plan[copy.partition]?.owner === successor && successor !== self.id);
 }
 
-/** R1: the next successor is the planned owner, if that is another node, so that it can be handed the partition. */
+/** R1: the next successor is the planned owner, if that is another node, so that it can be handed the partition; or who stands in for it. */
 function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void {
   const { draft, self, rules, timers } = context;
   const { partition } = copy;
@@ -127,13 +128,37 @@ function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void
     draft.dropSuccessor(partition);
     return;
   }
-  const wanted = wished === successor ? '' : wished;
+  const wanted = wished === successor ? '' : standIn(context, copy, wished);
   const reachable = wanted !== '' && context.unansweredMs(wanted) < timers.dropMs;
   const deaf = learner !== '' && context.unansweredMs(learner) >= timers.dropMs;
   if (learner === wanted && !deaf) return;
   if (reachable && !deaf && syncs.begin(wanted, copy.entries.count <= SMALL_ENTRIES_MAX))
     draft.setLearner(partition, wanted);
   else if (learner !== '') draft.setLearner(partition, '');
+}
+
+/**
+ * Whom a partition without a second copy takes in the place of a planned node that has not answered for half the time
+ * after which the dead are given up: the node that the ring likes best of those that answer, in another zone if it can be.
+ * The planned node is taken again when it answers, as one that the plan has just found, so this is no more frequent than
+ * such silences, and within the same bounds of syncs.
+ */
+function standIn(context: RuleContext, { partition }: HeldCopy, planned: string): string {
+  const { draft, self, timers } = context;
+  const { successor, learner } = draft.partition(partition);
+  const isAlone = successor === '' && draft.base.config.copies === 2;
+  if (!isAlone || planned === '' || context.unansweredMs(planned) < timers.lostAfterMs / 2) return planned;
+  if (learner !== '' && learner !== planned && context.unansweredMs(learner) < timers.dropMs) return learner;
+  const up = draft.members.filter(({ draining }) => !draining);
+  const preference = ringPreference(up, draft.partitionCount);
+  const zone = draft.member(self.id)?.zone;
+  let [chosen, lowest] = [planned, Number.POSITIVE_INFINITY];
+  up.forEach((member, number) => {
+    if (member.id === self.id || !isHeard(context, member.id)) return;
+    const rank = preference.of(partition, number) + (member.zone === zone ? 1 : 0);
+    if (rank < lowest) [chosen, lowest] = [member.id, rank];
+  });
+  return chosen;
 }
 
 class Syncs {

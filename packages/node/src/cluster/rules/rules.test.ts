@@ -5,7 +5,7 @@ import { HeldCopy } from '../held-copy.js';
 import { ALL_RULES } from '../protocol-rules.js';
 import { sampleMember, samplePlacement, sampleView } from '../sample-view.js';
 import { LAN_TIMERS } from '../timers.js';
-import type { PartitionPlacement, ViewMember } from '../view-document.js';
+import type { PartitionPlacement, ViewDocument, ViewMember } from '../view-document.js';
 import { ViewDraft } from '../view-draft.js';
 import { applyJoin, applyLeave, applyLost, applyRemovals } from './membership-rules.js';
 import { applyOwnerRules } from './owner-rules.js';
@@ -95,6 +95,52 @@ describe('rules of an owner', () => {
     const unansweredMs = (id: string): number => (id === 'b' ? 700 : 0);
     expect(after(applyOwnerRules, contextOf({}, { phase: 'owner' }, { unansweredMs })).learner).toBe('');
     expect(after(applyOwnerRules, contextOf(learnsB, { phase: 'owner' }, { unansweredMs })).learner).toBe('');
+  });
+
+  describe('R1, while the planned node does not answer', () => {
+    const away = (forMs: number) => ({ unansweredMs: (id: string): number => (id === 'b' ? forMs : 0) });
+
+    it('takes another that does, after half the time in which the dead are given up', () => {
+      expect(after(applyOwnerRules, contextOf({}, { phase: 'owner' }, away(2_999))).learner).toBe('');
+      expect(after(applyOwnerRules, contextOf({}, { phase: 'owner' }, away(3_000))).learner).toBe('c');
+    });
+
+    it('fills it without a break, and takes the planned one again when that answers', () => {
+      const learnsC = { learner: 'c', learnerCopy: 3 };
+      expect(after(applyOwnerRules, contextOf(learnsC, { phase: 'owner' }, away(5_000)))).toMatchObject(learnsC);
+      const withC = { successor: 'c', successorCopy: 3 };
+      expect(after(applyOwnerRules, contextOf(withC, { phase: 'owner' }, away(5_000)))).toMatchObject({
+        ...withC,
+        learner: '',
+      });
+      expect(after(applyOwnerRules, contextOf(withC, { phase: 'owner' }, away(100)))).toMatchObject({
+        ...withC,
+        learner: 'b',
+      });
+    });
+
+    it('takes nobody if nobody else answers or stays, or one copy is wanted', () => {
+      const alone = { unansweredMs: () => 5_000 };
+      expect(after(applyOwnerRules, contextOf({}, { phase: 'owner' }, alone)).learner).toBe('');
+      const draft = (change: Partial<ViewDocument>) =>
+        new ViewDraft(sampleView({ partitions: [samplePlacement({})], ...change }));
+      const leaving = sampleView({}).members.map((member) => ({ ...member, draining: member.id === 'c' }));
+      const context = contextOf({}, { phase: 'owner' }, { ...away(5_000), draft: draft({ members: leaving }) });
+      expect(after(applyOwnerRules, context).learner).toBe('');
+      const config = { ...sampleView({}).config, copies: 1 as const };
+      const single = contextOf({}, { phase: 'owner' }, { ...away(5_000), draft: draft({ config }) });
+      expect(after(applyOwnerRules, single).learner).toBe('');
+    });
+
+    it('rather takes one of another zone', () => {
+      for (const other of ['c', 'd']) {
+        const members = ['a', 'b', 'c', 'd'].map((id) => sampleMember(id, { zone: id === other ? 'west' : 'east' }));
+        const draft = new ViewDraft(sampleView({ members }));
+        expect(after(applyOwnerRules, contextOf({}, { phase: 'owner' }, { ...away(5_000), draft })).learner).toBe(
+          other,
+        );
+      }
+    });
   });
 
   it('R2: makes a learner that has everything the successor', () => {
