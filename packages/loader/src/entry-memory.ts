@@ -14,6 +14,8 @@ export const EntryFlag = {
   negative: 4,
   /** A write to the origin is under way: other copies of the partition must not get the entry. Evictable as others. */
   unsure: 8,
+  /** It has tags, whose trailer (tags/tag-trailer.ts) stands behind the value in what is put, stored and sent to copies. */
+  tagged: 16,
 } as const;
 
 /** What became of a `put`. */
@@ -94,6 +96,7 @@ export interface EntryMemory {
   noteMissCause(key: KeySlice, cause: MissCause): void;
 
   flags(ref: EntryRef): number;
+  /** Without the trailer. */
   valueBytes(ref: EntryRef): number;
   /** Copies the bytes [from, to) of the value. */
   copyValue(ref: EntryRef, from: number, to: number, target: Uint8Array, at: number): void;
@@ -107,7 +110,7 @@ export interface EntryMemory {
   /** Remaining life in ms; -1 if it never expires. 0 only with `graceMs`, and never of a dirty entry, which has to stay. */
   remainingMs(ref: EntryRef): number;
 
-  /** Stores value bytes [start, end) under the partition's next version, for `request`. `ttlMs` 0: never expires. */
+  /** Stores value bytes [start, end), with `tagged` ending in a trailer, under the partition's next version, for `request`. `ttlMs` 0: never expires. */
   put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult;
   /** The version that the last `put` gave. */
   readonly putEpoch: number;

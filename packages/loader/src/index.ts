@@ -45,3 +45,14 @@ export {
   type WriteStrategyName,
 } from './policy.js';
 export type { CopiedEntry, Reply } from './reply.js';
+export {
+  areTagHashes,
+  hashAt,
+  hashCount,
+  hashesOfTexts,
+  TAG_HASH_BYTES,
+  type TagHashes,
+  tagHash,
+  tagHashes,
+} from './tags/tag-hashes.js';
+export { hasTrailer, TRAILER_BYTES_MAX, trailerBytes, withTrailer } from './tags/tag-trailer.js';

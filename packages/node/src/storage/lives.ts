@@ -1,32 +1,48 @@
 import type { Clock } from '@larder/base';
 import type { EntryRef } from '@larder/loader';
 import { encodeExpiry, expiryClass, passedExpiry, remainingMs } from './expiry.js';
+import type { Invalidations } from './invalidation/invalidations.js';
 import type { PartitionIndex } from './partition-index.js';
 import type { PartitionStates } from './partition-states.js';
 import type { Records } from './record.js';
 import type { Residents } from './residents.js';
 import { RemovalCause } from './storage.js';
 
-/** When entries end, and which of them stay all the same: dirty ones, and those of partitions that are not owned. */
+/** When entries end, by their time or by an invalidation, and which of them stay all the same: dirty ones, and those of partitions that are not owned. */
 export class Lives {
   readonly #records: Records;
   readonly #index: PartitionIndex;
   readonly #residents: Residents;
   readonly #states: PartitionStates;
+  readonly #invalidations: Invalidations;
   readonly #clock: Clock;
 
-  constructor(records: Records, index: PartitionIndex, residents: Residents, states: PartitionStates, clock: Clock) {
+  constructor(
+    records: Records,
+    index: PartitionIndex,
+    residents: Residents,
+    states: PartitionStates,
+    invalidations: Invalidations,
+    clock: Clock,
+  ) {
     this.#records = records;
     this.#index = index;
     this.#residents = residents;
     this.#states = states;
+    this.#invalidations = invalidations;
     this.#clock = clock;
   }
 
   isLive(ref: EntryRef, partition: number): boolean {
+    if (this.#isInvalidated(ref, partition)) return this.#residents.isDirty(ref);
     const expiry = this.#records.expiry(ref);
     if (expiry === 0 || remainingMs(expiry, this.#nowMs()) > 0) return true;
     return this.#residents.isDirty(ref) || !this.#states.isOwned(partition);
+  }
+
+  /** Of an entry that is not live. An invalidation needs nobody told: other copies know it as well. */
+  causeOfEnd(ref: EntryRef, partition: number): RemovalCause | 0 {
+    return this.#isInvalidated(ref, partition) ? 0 : RemovalCause.expired;
   }
 
   /** At least 1; -1: it never ends. */
@@ -63,7 +79,8 @@ export class Lives {
       this.#noteEnd(ref);
       return false;
     }
-    this.#residents.leave(ref, slot, partition, this.#residents.hashOf(ref), RemovalCause.expired);
+    const cause = this.causeOfEnd(ref, partition);
+    this.#residents.leave(ref, slot, partition, this.#residents.hashOf(ref), cause);
     return true;
   }
 
@@ -75,6 +92,10 @@ export class Lives {
     if (remainingMs(expiry, nowMs) > 0) return;
     const slot = this.#residents.slotOf(ref);
     this.#index.setExpiryClass(slot, this.#residents.partition, expiryClass(encodeExpiry(nowMs, 1), nowMs));
+  }
+
+  #isInvalidated(ref: EntryRef, partition: number): boolean {
+    return this.#invalidations.isAny && this.#invalidations.isDead(ref, partition);
   }
 
   #noteEnd(ref: EntryRef): void {

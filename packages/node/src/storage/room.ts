@@ -2,6 +2,7 @@ import { PutResult } from '@larder/loader';
 import type { Arena } from './arena.js';
 import type { CacheSpace } from './cache-space.js';
 import type { Evacuation } from './evacuation.js';
+import type { Invalidations } from './invalidation/invalidations.js';
 import type { PartitionChanges } from './partition-changes.js';
 import type { PartitionIndex } from './partition-index.js';
 import type { Residents } from './residents.js';
@@ -30,6 +31,7 @@ export class Room {
   readonly #index: PartitionIndex;
   readonly #residents: Residents;
   readonly #changes: PartitionChanges;
+  readonly #invalidations: Invalidations;
   #turn = 0;
   #dropsLeft = 0;
   #setAsidesLeft = 0;
@@ -43,6 +45,7 @@ export class Room {
     index: PartitionIndex,
     residents: Residents,
     changes: PartitionChanges,
+    invalidations: Invalidations,
   ) {
     this.#memoryBytesMax = memoryBytesMax;
     this.#arena = arena;
@@ -50,13 +53,20 @@ export class Room {
     this.#index = index;
     this.#residents = residents;
     this.#changes = changes;
+    this.#invalidations = invalidations;
   }
 
   /** Bytes beside the arena. */
   get fixedBytes(): number {
-    let bytes = this.#arena.fixedBytes + this.#index.fixedBytes + this.#residents.departures.bytes;
+    const { departures } = this.#residents;
+    let bytes = this.#arena.fixedBytes + this.#index.fixedBytes + departures.bytes + this.#invalidations.bytes;
     for (const space of this.#residents.spaces) bytes += space.policyBytes - space.policy.pageBytes;
     return bytes;
+  }
+
+  /** What is beside the arena may have grown at once. */
+  reckonAnew(): void {
+    this.#callsToReckoning = 0;
   }
 
   /**

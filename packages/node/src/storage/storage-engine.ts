@@ -1,5 +1,5 @@
 import { assert, type Clock, type Random } from '@larder/base';
-import { type EntryRef, MissCause, PutResult } from '@larder/loader';
+import { EntryFlag, type EntryRef, MissCause, PutResult, type TagHashes, TRAILER_BYTES_MAX } from '@larder/loader';
 import { KEY_BYTES_MAX, type KeySlice } from '@larder/proto';
 import { Arena } from './arena.js';
 import { fixedWords } from './block.js';
@@ -9,6 +9,9 @@ import { Departures } from './departures.js';
 import { Evacuation } from './evacuation.js';
 import { createPolicy } from './eviction/create-policy.js';
 import { ExpirySweep } from './expiry-sweep.js';
+import { InvalidationSweep } from './invalidation/invalidation-sweep.js';
+import { Invalidations } from './invalidation/invalidations.js';
+import { Trailers } from './invalidation/trailers.js';
 import { KeyHash } from './key-hash.js';
 import { Lives } from './lives.js';
 import { PartitionChanges } from './partition-changes.js';
@@ -18,7 +21,7 @@ import { PolicyPages } from './policy-pages.js';
 import { Records } from './record.js';
 import { type OnRemoval, Residents } from './residents.js';
 import { Room } from './room.js';
-import { type CacheStorageStatistics, RemovalCause, type Storage, type StorageOptions } from './storage.js';
+import type { CacheStorageStatistics, Storage, StorageOptions } from './storage.js';
 import { checkFlags, checkPartition, checkVersion, keyTooLong } from './storage-arguments.js';
 
 /**
@@ -42,6 +45,9 @@ export class StorageEngine implements Storage {
   readonly #lives: Lives;
   readonly #room: Room;
   readonly #sweep: ExpirySweep;
+  readonly #trailers: Trailers;
+  readonly invalidations: Invalidations;
+  readonly #invalidationSweep: InvalidationSweep;
   readonly #key: KeyHash;
   readonly #valueBytesMax: number;
 
@@ -69,7 +75,9 @@ export class StorageEngine implements Storage {
       new Departures(options.memoryBytesMax),
       onRemoval,
     );
-    this.#lives = new Lives(this.records, this.index, this.residents, this.states, clock);
+    this.#trailers = new Trailers(this.records, this.#chunks);
+    this.invalidations = new Invalidations(this.records, this.#trailers);
+    this.#lives = new Lives(this.records, this.index, this.residents, this.states, this.invalidations, clock);
     this.evacuation = new Evacuation(this.arena, this.residents);
     this.changes = new PartitionChanges(this.index, this.residents, this.states, clock, (partition, slot) =>
       this.#align(partition, slot),
@@ -81,6 +89,14 @@ export class StorageEngine implements Storage {
       this.index,
       this.residents,
       this.changes,
+      this.invalidations,
+    );
+    this.#invalidationSweep = new InvalidationSweep(
+      this.index,
+      this.residents,
+      this.records,
+      this.invalidations,
+      clock,
     );
     this.#sweep = new ExpirySweep(this.index, this.states, clock, (partition, slot) =>
       this.#lives.leaveIfExpired(partition, slot),
@@ -95,6 +111,7 @@ export class StorageEngine implements Storage {
         integer: (below) => random.integer(below),
       });
       this.residents.addCache(cache, memoryBytesMax, policy);
+      this.invalidations.addCache(cache, memoryBytesMax);
     }
   }
 
@@ -140,6 +157,11 @@ export class StorageEngine implements Storage {
   }
 
   valueBytes(ref: EntryRef): number {
+    const stored = this.records.valueBytes(ref);
+    return (this.records.flags(ref) & EntryFlag.tagged) === 0 ? stored : stored - this.#trailers.bytes(ref);
+  }
+
+  storedBytes(ref: EntryRef): number {
     return this.records.valueBytes(ref);
   }
 
@@ -174,7 +196,8 @@ export class StorageEngine implements Storage {
     checkVersion(epoch, seq);
     checkFlags(flags);
     assert(!this.states.isDropping(key.partition), 'nothing is put into a partition that is being dropped');
-    if (end - start > this.#valueBytesMax) return PutResult.tooLarge;
+    const isTagged = (flags & EntryFlag.tagged) !== 0;
+    if (end - start > this.#valueBytesMax + (isTagged ? TRAILER_BYTES_MAX : 0)) return PutResult.tooLarge;
     const old = this.#liveOrLeave(cache, key);
     let ref = old;
     if (old !== 0 && this.#fitsInPlace(old, end - start)) {
@@ -192,6 +215,7 @@ export class StorageEngine implements Storage {
     this.records.setVersion(ref, epoch, seq);
     this.#lives.set(ref, key.partition, this.#key.hash, ttlMs);
     this.residents.space(cache).policy.settle();
+    if (isTagged) this.#noteTags(cache, key.partition, ref);
     return PutResult.stored;
   }
 
@@ -213,6 +237,17 @@ export class StorageEngine implements Storage {
     checkFlags(flags);
     this.residents.setFlags(ref, flags);
     if (!this.residents.isDirty(ref)) this.#lives.cleaned(ref);
+  }
+
+  invalidate(cache: number, partition: number, seq: number, tags: TagHashes | undefined): void {
+    checkPartition(partition);
+    this.invalidations.invalidate(cache, partition, seq, tags);
+    this.#invalidationSweep.invalidated(partition);
+    this.#room.reckonAnew();
+  }
+
+  mayHaveTag(cache: number, partition: number, hash: number): boolean {
+    return this.invalidations.mayHaveTag(cache, partition, hash);
   }
 
   scanPartition(partition: number, cursor: number, countMax: number, visit: (ref: EntryRef) => void): number {
@@ -242,6 +277,7 @@ export class StorageEngine implements Storage {
   beginDrop(partition: number): void {
     checkPartition(partition);
     this.changes.beginDrop(partition);
+    this.invalidations.drop(partition);
   }
 
   isDropping(partition: number): boolean {
@@ -249,9 +285,9 @@ export class StorageEngine implements Storage {
   }
 
   maintain(budgetMs: number): boolean {
-    if (!this.changes.isPending) return this.#sweep.run(budgetMs);
-    const isChanging = this.changes.run(budgetMs / 2);
-    return this.#sweep.run(budgetMs / 2) || isChanging;
+    let isBehind = this.changes.isPending && this.changes.run(budgetMs / 2);
+    if (this.invalidations.isAny) isBehind = this.#invalidationSweep.run(budgetMs / 2) || isBehind;
+    return this.#sweep.run(budgetMs / 2) || isBehind;
   }
 
   statistics(cache: number): CacheStorageStatistics {
@@ -270,13 +306,18 @@ export class StorageEngine implements Storage {
     return this.index.find(cache, key.partition, this.#key);
   }
 
-  /** The live entry of the key; one that has expired leaves at once. */
+  #noteTags(cache: number, partition: number, ref: EntryRef): void {
+    const hasGrown = this.invalidations.note(cache, partition, this.#trailers.tagsOf(ref));
+    if (hasGrown) this.#room.reckonAnew();
+  }
+
+  /** The live entry of the key; one that has expired or was invalidated leaves at once. */
   #liveOrLeave(cache: number, key: KeySlice): EntryRef {
     const slot = this.#findSlot(cache, key);
     if (slot === 0) return 0;
     const ref = this.index.ref(slot);
     if (this.#lives.isLive(ref, key.partition)) return ref;
-    this.residents.leave(ref, slot, key.partition, this.#key.hash, RemovalCause.expired);
+    this.residents.leave(ref, slot, key.partition, this.#key.hash, this.#lives.causeOfEnd(ref, key.partition));
     return 0;
   }
 

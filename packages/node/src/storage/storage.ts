@@ -1,4 +1,4 @@
-import type { EntryRef, MissCause, PutResult } from '@larder/loader';
+import type { EntryRef, MissCause, PutResult, TagHashes } from '@larder/loader';
 import type { KeySlice } from '@larder/proto';
 
 export { createStorage } from './create-storage.js';
@@ -59,7 +59,9 @@ export interface Storage {
   copyKey(ref: EntryRef, target: Uint8Array, at: number): void;
   flags(ref: EntryRef): number;
   valueBytes(ref: EntryRef): number;
-  /** Copies the bytes [from, to) of the value. */
+  /** The value with the trailer of its tags, if it has any. */
+  storedBytes(ref: EntryRef): number;
+  /** Copies the bytes [from, to) of the value and its trailer. */
   copyValue(ref: EntryRef, from: number, to: number, target: Uint8Array, at: number): void;
   epoch(ref: EntryRef): number;
   seq(ref: EntryRef): number;
@@ -86,6 +88,14 @@ export interface Storage {
   /** 0: never expires. */
   expire(cache: number, key: KeySlice, ttlMs: number): boolean;
   setFlags(ref: EntryRef, flags: number): void;
+
+  /**
+   * From now on all entries of the cache in the partition are absent that have a lower seq and one of the tags; without
+   * tags all that have a lower seq. Dirty ones stay. Costs the same however many there are; `maintain` frees them.
+   */
+  invalidate(cache: number, partition: number, seq: number, tags: TagHashes | undefined): void;
+  /** Whether the partition may have an entry of the cache with this tag. Never false if it has. */
+  mayHaveTag(cache: number, partition: number, hash: number): boolean;
 
   /**
    * Visits up to `countMax` entries of a partition, of all caches, from `cursor` (0: the start). Returns the cursor to go
