@@ -1,5 +1,6 @@
 import type { KeySlice, LarderError } from '@larder/proto';
 import type { MissCause } from './miss-cause.js';
+import type { TagHashes } from './tags/tag-hashes.js';
 
 /** A live entry where it lies. 0: there is none. Valid until the next call that writes to the memory. */
 export type EntryRef = number;
@@ -14,7 +15,7 @@ export const EntryFlag = {
   negative: 4,
   /** A write to the origin is under way: other copies of the partition must not get the entry. Evictable as others. */
   unsure: 8,
-  /** It has tags, whose trailer (tags/tag-trailer.ts) stands behind the value in what is put, stored and sent to copies. */
+  /** It has tags, whose trailer (tags/tag-trailer.ts) stands behind the value where it is stored and sent to copies. */
   tagged: 16,
 } as const;
 
@@ -110,8 +111,10 @@ export interface EntryMemory {
   /** Remaining life in ms; -1 if it never expires. 0 only with `graceMs`, and never of a dirty entry, which has to stay. */
   remainingMs(ref: EntryRef): number;
 
-  /** Stores value bytes [start, end), with `tagged` ending in a trailer, under the partition's next version, for `request`. `ttlMs` 0: never expires. */
+  /** Stores value bytes [start, end) under the partition's next version, for `request`. `ttlMs` 0: never expires. */
   put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult;
+  /** Those of what the next `put` stores; none once it has. */
+  tags: TagHashes | undefined;
   /** The version that the last `put` gave. */
   readonly putEpoch: number;
   readonly putSeq: number;
@@ -122,6 +125,11 @@ export interface EntryMemory {
 
   /** Removes the entry, for `request`. False if there was none. */
   remove(key: KeySlice): boolean;
+  /**
+   * Forgets all entries of the partition, or those that have one of the tags, but not what is dirty. Costs the same however
+   * many there are. False: there were none.
+   */
+  invalidate(partition: number, tags: TagHashes | undefined): boolean;
   /** Gives the entry another remaining life; 0: never expires. False if there is none. */
   expire(key: KeySlice, ttlMs: number): boolean;
   /** The origin has this version: if it is the entry's, the entry is dirty no more, and a tombstone goes. */

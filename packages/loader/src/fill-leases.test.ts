@@ -6,6 +6,7 @@ import { MapMemory } from '../test/map-memory.js';
 import { failure, message, Rig, settle } from '../test/rig.js';
 import { FillLeases } from './fill-leases.js';
 import { LoaderCounters } from './loader-statistics.js';
+import { RecentInvalidations } from './tags/recent-invalidations.js';
 
 const IN_MEMORY = { value: 'loaded', from: 'memory' };
 
@@ -159,7 +160,8 @@ test('beyond the bounds of leases and of those who wait it is BUSY', () => {
   const memory = new MapMemory(clock);
   const counters = new LoaderCounters();
   const options = { name: 'things', leaseMs: 1_000, memory, clock, random: seededRandom(1), counters };
-  const leases = new FillLeases({ ...options, leasesMax: 1, waitingMax: 1 });
+  const invalidations = new RecentInvalidations();
+  const leases = new FillLeases({ ...options, invalidations, leasesMax: 1, waitingMax: 1 });
   const ask = (text: string): Answer => {
     const answer = new Answer(memory);
     leases.request(text, 0, answer, 1_000, {});

@@ -5,6 +5,8 @@ import { isSeen } from './is-hidden.js';
 import { sharedKey } from './key-text.js';
 import type { LoaderCounters } from './loader-statistics.js';
 import type { Reply } from './reply.js';
+import type { RecentInvalidations } from './tags/recent-invalidations.js';
+import type { TagHashes } from './tags/tag-hashes.js';
 
 /**
  * Cache-aside without a stampede and without old values: of all who miss a key one gets a lease and loads, in the whole
@@ -15,8 +17,10 @@ import type { Reply } from './reply.js';
  *           -> given back, timed out, its holder gone      the next of those who wait gets a lease
  *           -> the partition has gone                      those who wait are sent after it
  *
- * A lease that has ended fills nothing, so what was loaded before a write cannot come back after it. Leases are this
- * node's own: after a failover the next caller gets a new one.
+ * A lease that has ended fills nothing, so what was loaded before a write cannot come back after it. Nor does a value with
+ * a tag that was invalidated since its load was granted; and as its holder does not know of that, it is not to share that load
+ * with callers who come later: it gets another number of the same lease. Leases are this node's own: after a failover the
+ * next caller gets a new one.
  */
 export interface FillLeasesOptions {
   /** The cache's name, for messages. */
@@ -26,6 +30,7 @@ export interface FillLeasesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly counters: LoaderCounters;
+  readonly invalidations: RecentInvalidations;
   /** For tests; default LEASES_MAX and WAITING_MAX. */
   readonly leasesMax?: number;
   readonly waitingMax?: number;
@@ -38,6 +43,8 @@ export type LeaseHolder = object;
 const LEASES_MAX = 100_000;
 /** Gets that wait for them. At the bound: BUSY. */
 const WAITING_MAX = 100_000;
+/** Loads of one key by one holder, if something is invalidated all the time. Beyond it the oldest fills nothing. */
+const GRANTS_MAX = 8;
 /** How late the end of a lease, or of a wait, may be noticed. */
 const SWEEP_MS = 20;
 /** A wait ends so long before the caller's deadline, so that the caller hears why; a quarter of the wait at most. A guess. */
@@ -62,13 +69,19 @@ export class FillLeases {
   request(text: string, partition: number, reply: Reply, timeoutMs: number, holder: LeaseHolder): void {
     const lease = this.#leases.get(text);
     if (lease === undefined) this.#grant(text, partition, reply, holder);
-    else if (lease.holder === holder) reply.leased(lease.number);
+    else if (lease.holder === holder) reply.leased(this.#numberOf(lease));
     else this.#wait(lease, reply, timeoutMs, holder);
   }
 
   /** Whether that lease may fill the key. */
   isGood(text: string, number: number): boolean {
-    return this.#leases.get(text)?.number === number;
+    return this.#leases.get(text)?.grants.has(number) === true;
+  }
+
+  /** Whether what was loaded under a good lease may be stored with these tags. */
+  mayFill(text: string, number: number, tags: TagHashes | undefined): boolean {
+    const order = this.#leases.get(text)?.grants.get(number);
+    return order !== undefined && !this.options.invalidations.concerns(order, tags);
   }
 
   /** A number that no lease has: what is loaded under it is not stored. */
@@ -78,8 +91,9 @@ export class FillLeases {
 
   /** The load has failed. False: the lease had ended. */
   release(text: string, number: number): boolean {
-    if (!this.isGood(text, number)) return false;
-    this.endText(text);
+    const grants = this.#leases.get(text)?.grants;
+    if (grants === undefined || !grants.delete(number)) return false;
+    if (grants.size === 0) this.endText(text);
     return true;
   }
 
@@ -105,6 +119,10 @@ export class FillLeases {
     this.#left.push(lease);
   }
 
+  endAll(): void {
+    for (const { text } of this.#leases.values()) this.endText(text);
+  }
+
   endPartition(partition: number): void {
     for (const lease of this.#leases.values()) if (lease.partition === partition) this.endText(lease.text);
   }
@@ -125,11 +143,25 @@ export class FillLeases {
       reply.failed(this.#busyError(`${leasesMax} keys are being loaded by applications already`));
       return;
     }
-    const lease = new Lease(text, partition, this.#newNumber(), holder, clock.monotonicMs() + leaseMs);
+    const lease = new Lease(text, partition, holder, clock.monotonicMs() + leaseMs);
     this.#leases.set(text, lease);
     this.#sweeper ??= clock.every(SWEEP_MS, this.#sweep);
     counters.leases++;
-    reply.leased(lease.number);
+    reply.leased(this.#numberOf(lease));
+  }
+
+  /** The last one that was granted, or a new one if something was invalidated since. */
+  #numberOf({ grants }: Lease): number {
+    const { order } = this.options.invalidations;
+    let oldest = 0;
+    for (const [number, grantedOrder] of grants) {
+      if (grantedOrder === order) return number;
+      oldest ||= number;
+    }
+    if (grants.size === GRANTS_MAX) grants.delete(oldest);
+    const number = this.#newNumber();
+    grants.set(number, order);
+    return number;
   }
 
   #wait(lease: Lease, reply: Reply, timeoutMs: number, holder: LeaseHolder): void {
@@ -160,7 +192,7 @@ export class FillLeases {
     else if (ref !== 0 && isTombstone(memory, ref)) this.#leave(waiter.reply).leased(this.endedLease());
     else if (isSeen(memory, ref)) this.#leave(waiter.reply).entry(ref);
     else if (next === undefined) this.#grant(text, partition, this.#leave(waiter.reply), waiter.holder);
-    else if (next.holder === waiter.holder) this.#leave(waiter.reply).leased(next.number);
+    else if (next.holder === waiter.holder) this.#leave(waiter.reply).leased(this.#numberOf(next));
     else next.waiters.push(waiter);
   }
 
@@ -221,11 +253,12 @@ export function isTombstone(memory: EntryMemory, ref: EntryRef): boolean {
 
 class Lease {
   waiters: Waiter[] = [];
+  /** Number to the last invalidation before it was granted. */
+  readonly grants = new Map<number, number>();
 
   constructor(
     readonly text: string,
     readonly partition: number,
-    readonly number: number,
     readonly holder: LeaseHolder,
     readonly endsAtMs: number,
   ) {}

@@ -16,6 +16,8 @@ export interface LoaderStatistics {
   readonly missesLoadFailed: number;
   readonly sets: number;
   readonly deletes: number;
+  /** Invalidations of tags, and clears. */
+  readonly invalidations: number;
   /** Keys asked of the origin. */
   readonly loads: number;
   readonly loadsFound: number;
@@ -79,6 +81,7 @@ export class LoaderCounters {
   missesLoadFailed = 0;
   sets = 0;
   deletes = 0;
+  invalidations = 0;
   loads = 0;
   loadsFound = 0;
   loadFailures = 0;

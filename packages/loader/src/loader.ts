@@ -16,6 +16,9 @@ import { SingleFlight } from './single-flight.js';
 import { ReadRouter } from './strategies/read-router.js';
 import type { StrategyContext } from './strategies/strategy.js';
 import { WriteRouter } from './strategies/write-router.js';
+import { RecentInvalidations } from './tags/recent-invalidations.js';
+import type { TagHashes } from './tags/tag-hashes.js';
+import { ValueTags } from './tags/value-tags.js';
 import { UnsureKeys } from './unsure-keys.js';
 
 export interface LoaderOptions {
@@ -47,6 +50,8 @@ export class Loader {
   readonly #gate: FenceGate | undefined;
   readonly #origin: MeasuredOrigin | undefined;
   readonly #breaker: Origin['breaker'];
+  readonly #invalidations = new RecentInvalidations();
+  #valueTags: ValueTags;
 
   constructor(options: LoaderOptions) {
     const { name, policy, memory, clock, random } = options;
@@ -56,7 +61,9 @@ export class Loader {
     this.#memory = memory;
     this.#policy = policy;
     this.#life = new EntryLife(policy, random);
+    this.#valueTags = new ValueTags(policy.tags);
     const currentPolicy = () => this.#policy;
+    const currentValueTags = () => this.#valueTags;
     this.#leases = new FillLeases({
       name,
       get leaseMs() {
@@ -66,6 +73,7 @@ export class Loader {
       clock,
       random,
       counters: this.#counters,
+      invalidations: this.#invalidations,
     });
     this.#flights = new SingleFlight(this.#leases);
     this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
@@ -84,6 +92,10 @@ export class Loader {
       flights: this.#flights,
       unsure: this.#unsure,
       gate: this.#gate,
+      invalidations: this.#invalidations,
+      get valueTags() {
+        return currentValueTags();
+      },
     };
     this.#reads = new ReadRouter(context, this.#leases);
     this.#writes = new WriteRouter(context);
@@ -100,6 +112,7 @@ export class Loader {
   setPolicy(policy: ResolvedCachePolicy): void {
     this.#policy = policy;
     this.#life.policy = policy;
+    this.#valueTags = new ValueTags(policy.tags);
     this.#reads.policyChanged();
     this.#writes.policyChanged();
   }
@@ -133,6 +146,7 @@ export class Loader {
    * Answers `written` or `failed`. `ttlMs`: TTL_DEFAULT takes the cache's, 0 never expires. The write strategy decides
    * when it is answered; besides the codes of `get` there are TOO_LARGE, OUT_OF_MEMORY and BAD_ARGUMENT. `mode`, a
    * WriteMode, is for this write another strategy than the policy's.
+   * Without `tags` the entry gets those that the policy names.
    */
   set(
     key: KeySlice,
@@ -143,9 +157,12 @@ export class Loader {
     reply: Reply,
     timeoutMs: number,
     mode: number = WriteMode.byPolicy,
+    tags: TagHashes | undefined = undefined,
   ): void {
     this.#counters.sets++;
+    this.#memory.tags = tags ?? this.#valueTags.of(value, start, end);
     this.#writes.set(key, value, start, end, ttlMs, mode, reply, timeoutMs);
+    this.#memory.tags = undefined;
   }
 
   /**
@@ -160,8 +177,19 @@ export class Loader {
    * Stores what was loaded under a lease, in memory only. Answers `written`, `failed`, or `refusedFill` if the lease has
    * ended, or if a write of the key to the origin may still be under way.
    */
-  fill(key: KeySlice, lease: number, value: Uint8Array, start: number, end: number, ttlMs: number, reply: Reply): void {
+  fill(
+    key: KeySlice,
+    lease: number,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    ttlMs: number,
+    reply: Reply,
+    tags: TagHashes | undefined = undefined,
+  ): void {
+    this.#memory.tags = tags ?? this.#valueTags.of(value, start, end);
     this.#reads.fill(key, lease, value, start, end, ttlMs, reply);
+    this.#memory.tags = undefined;
   }
 
   /** The load under that lease has failed: who waits next gets one. False: it had ended. */
@@ -193,6 +221,22 @@ export class Loader {
       this.#memory.expire(key, this.#life.lifeMs(ttlMs));
     }
     reply.found(found);
+  }
+
+  /**
+   * An invalidation begins, of everything or of what has one of the tags: loads that are under way do not bring such a value
+   * back. Call `invalidate` for each partition afterwards.
+   */
+  beginInvalidation(tags: TagHashes | undefined): void {
+    this.#counters.invalidations++;
+    this.#invalidations.add(tags);
+    const isEverything = tags === undefined;
+    if (isEverything || this.#valueTags.any) this.#flights.invalidated(this.#invalidations.order, isEverything);
+  }
+
+  /** False: the partition had no such entry. What is not yet in the origin stays. */
+  invalidate(partition: number, tags: TagHashes | undefined): boolean {
+    return this.#memory.invalidate(partition, tags);
   }
 
   /** A write that came before and is under way to the origin gets the same answer again. False: there is none. */

@@ -17,6 +17,7 @@ import {
   refreshPolicySchema,
   resolveRefreshPolicy,
 } from './refresh-policy.js';
+import { templateMistake } from './tags/value-tags.js';
 
 /**
  * What a cache is declared with: the `caches.NAME` block of the configuration. Everything is optional; the defaults and
@@ -56,6 +57,11 @@ export interface CachePolicy {
    * Default 10s.
    */
   readonly leaseTimeout?: Duration | undefined;
+  /**
+   * Of values that the origin brings or that are set without tags: up to 32 templates such as `product:{id}`, where the name is
+   * a field of the value, a JSON object. What cannot be made out gives no tag. Default none.
+   */
+  readonly tags?: readonly string[] | undefined;
   readonly loads?: LoadPolicy | undefined;
   readonly writes?: WritePolicy | undefined;
   readonly writeBehind?: WriteBehindPolicy | undefined;
@@ -169,6 +175,8 @@ const writeBehindPolicySchema = blockSetting({
   retryMax: durationSetting(1, HOUR_MS).optional(),
 });
 
+const TEMPLATES = "a list of templates such as 'product:{id}'";
+
 /** The piece that the node's configuration schema composes. It does not see contradictions: resolveCachePolicy does. */
 export const cachePolicySchema: z.ZodType<CachePolicy> = blockSetting({
   read: choiceSetting(READ_STRATEGIES).optional(),
@@ -182,6 +190,7 @@ export const cachePolicySchema: z.ZodType<CachePolicy> = blockSetting({
   refreshAhead: refreshPolicySchema.nullable().optional(),
   invalidate: z.boolean({ error: 'true, false' }).optional(),
   leaseTimeout: durationSetting(100, HOUR_MS).optional(),
+  tags: z.array(z.string({ error: TEMPLATES }), { error: TEMPLATES }).optional(),
   loads: loadPolicySchema.optional(),
   writes: writePolicySchema.optional(),
   writeBehind: writeBehindPolicySchema.optional(),
@@ -205,6 +214,8 @@ export interface ResolvedCachePolicy {
   readonly negativeTtlMs: number;
   readonly invalidate: boolean;
   readonly leaseMs: number;
+  /** Templates; see ValueTags. */
+  readonly tags: readonly string[];
   readonly loads: ResolvedLoadPolicy;
   readonly writes: ResolvedWritePolicy;
   readonly writeBehind: ResolvedWriteBehindPolicy;
@@ -257,6 +268,7 @@ export function resolveCachePolicy(policy: unknown, path = 'cache'): ResolvedCac
     negativeTtlMs: orElse(given.negativeTtl, '1s') ?? 0,
     invalidate: given.invalidate ?? true,
     leaseMs: durationMs(given.leaseTimeout ?? '10s') as number,
+    tags: given.tags ?? [],
     loads: resolveLoads(given.loads ?? {}),
     writes: resolveWrites(given.writes ?? {}),
     writeBehind: resolveWriteBehind(given.writeBehind ?? {}, memoryBytesMax),
@@ -331,6 +343,8 @@ function strategyContradictions(given: CachePolicy, { read, write }: ResolvedCac
     mistake('negativeTtl', given.negativeTtl, `none, because read is '${read}'`);
   if (given.invalidate !== undefined && !given.origin)
     mistake('invalidate', given.invalidate, 'none, because the cache has no origin');
+  const wrongTags = templateMistake(given.tags ?? []);
+  if (wrongTags !== undefined) mistake('tags', given.tags, wrongTags);
   return found;
 }
 

@@ -20,10 +20,14 @@ export class Flight {
   superseded = false;
   /** Its row might have changed without a trace when the load began. */
   isUnsure = false;
+  /** A load of the same key that is under way and that later gets could not join. */
+  older: Flight | undefined = undefined;
 
   constructor(
     readonly text: string,
     readonly partition: number,
+    /** The last invalidation before the load began. */
+    readonly invalidationOrder = 0,
   ) {}
 
   /** Valid until the next key is asked for. */
@@ -52,27 +56,45 @@ export class Flight {
  */
 export class SingleFlight {
   readonly #flights = new Map<string, Flight>();
+  /** Flights that began before this invalidation can be joined no more. */
+  #joinableOrder = 0;
 
   /** `leases`: the loads that applications have under way; they end with those of the cache. */
   constructor(readonly leases: FillLeases) {}
 
   /** The load that a get of this key can join. */
   current(text: string): Flight | undefined {
-    return this.#flights.get(text);
+    const flight = this.#flights.get(text);
+    return flight !== undefined && flight.invalidationOrder >= this.#joinableOrder ? flight : undefined;
   }
 
   begin(flight: Flight): void {
+    flight.older = this.#flights.get(flight.text);
     this.#flights.set(flight.text, flight);
   }
 
+  /** Older loads of the key, which are still under way, must not come in its place. */
   end(flight: Flight): void {
+    if (flight.superseded) return;
+    for (let older = flight.older; older !== undefined; older = older.older) older.superseded = true;
+    flight.older = undefined;
+    flight.superseded = true;
     if (this.#flights.get(flight.text) === flight) this.#flights.delete(flight.text);
   }
 
-  /** Nobody joins it any more. */
+  /** Nobody joins it any more, nor an older one, and none of them is stored. */
   overtake(flight: Flight): void {
-    flight.overtaken = true;
+    for (let each: Flight | undefined = flight; each !== undefined; each = each.older) each.overtaken = true;
     this.#flights.delete(flight.text);
+  }
+
+  /**
+   * Something was invalidated, or everything. Who comes from now on does not join a load that began before. Whether that may
+   * still be stored is seen when its value is there.
+   */
+  invalidated(order: number, isEverything: boolean): void {
+    this.#joinableOrder = order;
+    if (isEverything) this.leases.endAll();
   }
 
   /** The key has just been written, deleted or given another life. */
@@ -92,7 +114,7 @@ export class SingleFlight {
     this.leases.endText(text);
     const flight = this.#flights.get(text);
     if (flight === undefined) return;
-    flight.superseded = true;
+    for (let each: Flight | undefined = flight; each !== undefined; each = each.older) each.superseded = true;
     this.#flights.delete(text);
   }
 }

@@ -8,6 +8,7 @@ import { PENDING_COUNT_MAX, type ResolvedWritePolicy } from './policy.js';
 import type { Reply } from './reply.js';
 import { splitBatch } from './split-batch.js';
 import type { OriginContext } from './strategies/strategy.js';
+import type { TagHashes } from './tags/tag-hashes.js';
 
 /**
  * Group commit for writes whose callers wait for the origin: concurrent writes to different keys share a statement,
@@ -306,6 +307,10 @@ export class PendingWrite {
   whenDone: (() => void) | undefined = undefined;
   /** Whether the origin has it is not known, and may change until `unsureMs` are over. */
   isUnsure = false;
+
+  tags: TagHashes | undefined = undefined;
+  /** The last invalidation before it. */
+  invalidationOrder = 0;
 
   /** Of key and value. */
   readonly bytes: number;

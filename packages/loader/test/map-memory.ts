@@ -12,11 +12,13 @@ import {
 } from '../src/entry-memory.js';
 import { isHidden } from '../src/is-hidden.js';
 import { MissCause } from '../src/miss-cause.js';
+import { hashAt, hashCount, type TagHashes } from '../src/tags/tag-hashes.js';
 
 interface Entry {
   readonly id: string;
   readonly value: Uint8Array;
   readonly seq: number;
+  readonly tags: ReadonlySet<number>;
   flags: number;
   /** Infinity: never. */
   expiresAtMs: number;
@@ -31,6 +33,7 @@ export class MapMemory implements EntryMemory {
   /** What the next `put` answers instead of storing. */
   refusing: PutResult | undefined;
   graceMs = 0;
+  tags: TagHashes | undefined;
   putEpoch = 1;
   putSeq = 0;
 
@@ -117,6 +120,8 @@ export class MapMemory implements EntryMemory {
   }
 
   put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
+    const { tags } = this;
+    this.tags = undefined;
     if (this.refusing !== undefined) return this.refusing;
     const id = idOf(key);
     const old = this.#entries.get(id);
@@ -128,6 +133,7 @@ export class MapMemory implements EntryMemory {
         id,
         value: Uint8Array.from(value.subarray(start, end)),
         seq: ++this.putSeq,
+        tags: new Set(hashesOf(tags)),
         flags,
         expiresAtMs,
       }) - 1;
@@ -141,6 +147,19 @@ export class MapMemory implements EntryMemory {
     this.#drop(idOf(key), ref);
     this.noteMissCause(key, MissCause.invalidated);
     return true;
+  }
+
+  invalidate(_partition: number, tags: TagHashes | undefined): boolean {
+    const wanted = hashesOf(tags);
+    let count = 0;
+    for (const [id, ref] of this.#entries) {
+      const entry = this.#entry(ref);
+      if ((entry.flags & EntryFlag.dirty) !== 0) continue;
+      if (tags !== undefined && !wanted.some((hash) => entry.tags.has(hash))) continue;
+      this.#drop(id, ref);
+      count++;
+    }
+    return count > 0;
   }
 
   expire(key: KeySlice, ttlMs: number): boolean {
@@ -183,6 +202,10 @@ export class MapMemory implements EntryMemory {
     this.#entries.delete(id);
     this.#byRef[ref] = undefined;
   }
+}
+
+function hashesOf(tags: TagHashes | undefined): number[] {
+  return tags === undefined ? [] : Array.from({ length: hashCount(tags) }, (_, index) => hashAt(tags, index));
 }
 
 function idOf({ bytes, start, end }: KeySlice): string {

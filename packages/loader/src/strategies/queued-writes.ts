@@ -106,9 +106,14 @@ export abstract class QueuedWrites implements WriteStrategy {
     timeoutMs: number,
   ): void {
     const deadlineMs = this.context.clock.monotonicMs() + timeoutMs;
-    const { request } = this.context.memory;
-    this.context.memory.request = undefined;
-    this.#queue.add(new PendingWrite(text, key, value, ttlMs, reply.later(), deadlineMs, request));
+    const { memory, invalidations } = this.context;
+    const { request, tags } = memory;
+    memory.request = undefined;
+    memory.tags = undefined;
+    const write = new PendingWrite(text, key, value, ttlMs, reply.later(), deadlineMs, request);
+    write.tags = tags;
+    write.invalidationOrder = invalidations.order;
+    this.#queue.add(write);
   }
 
   #refusal(text: string | undefined, bytes: number): LarderError | undefined {

@@ -87,8 +87,12 @@ export class ReadRouter {
     const { memory, counters, unsure } = this.context;
     const text = keyText(key);
     if (text !== undefined && this.leases.isGood(text, lease) && !unsure.has(text, key.partition)) {
-      this.#fills.set(key, value, start, end, ttlMs, reply);
-      return;
+      if (this.leases.mayFill(text, lease, memory.tags)) {
+        this.#fills.set(key, value, start, end, ttlMs, reply);
+        return;
+      }
+      // It was invalidated on its way: whoever waits for it loads anew.
+      this.leases.release(text, lease);
     }
     counters.refusedFills++;
     memory.request = undefined;
@@ -122,8 +126,9 @@ export class ReadRouter {
       reply.miss();
       return;
     }
-    const isRenewed = life.slides && flags === 0 && life.isRenewalDue(memory.remainingMs(ref));
-    if (this.#refresh !== undefined && flags === 0) this.#refresh.hit(key, memory.seq(ref), memory.remainingMs(ref));
+    const isClean = (flags & ~EntryFlag.tagged) === 0;
+    const isRenewed = life.slides && isClean && life.isRenewalDue(memory.remainingMs(ref));
+    if (this.#refresh !== undefined && isClean) this.#refresh.hit(key, memory.seq(ref), memory.remainingMs(ref));
     reply.entry(ref);
     if (!isRenewed) return;
     memory.request = undefined;

@@ -60,14 +60,14 @@ export class ReadThrough {
 
   /** Loads the key in the background, unless that is being done, or too much is. What it brings replaces what is there. */
   refresh(text: string, partition: number): void {
-    const { flights, clock, counters } = this.context;
+    const { flights, clock, counters, invalidations } = this.context;
     const nowMs = clock.monotonicMs();
     if (this.#closing.signal.aborted || nowMs < this.#refreshesAfterMs || flights.current(text) !== undefined) return;
     if (this.#refreshes >= REFRESHES_MAX) {
       counters.refreshesSkipped++;
       return;
     }
-    const flight = new Flight(text, partition);
+    const flight = new Flight(text, partition, invalidations.order);
     flight.isRefresh = true;
     flight.deadlineMs = nowMs + REFRESH_WAIT_MS;
     this.#refreshes++;
@@ -95,14 +95,14 @@ export class ReadThrough {
   }
 
   #wait(text: string, key: KeySlice, reply: Reply, deadlineMs: number, isFresh: boolean): void {
-    const { flights, counters } = this.context;
+    const { flights, counters, invalidations } = this.context;
     this.#waiting++;
     let current = flights.current(text);
     if (isFresh && current?.hasLeft) {
       flights.overtake(current);
       current = undefined;
     }
-    const flight = current ?? new Flight(text, key.partition);
+    const flight = current ?? new Flight(text, key.partition, invalidations.order);
     flight.join(reply, deadlineMs, isFresh);
     if (current !== undefined) {
       counters.coalescedWaiters++;
@@ -193,9 +193,10 @@ export class ReadThrough {
       this.#answer(flight, value);
     } else if (flight.overtaken || flight.isUnsure || unsure.has(flight.text, flight.partition)) {
       this.#answerLoaded(flight, value);
-    } else {
-      this.#fill(flight.key, value);
+    } else if (this.#fill(flight, value)) {
       this.#answer(flight, value);
+    } else {
+      this.#answerLoaded(flight, value);
     }
   }
 
@@ -205,9 +206,13 @@ export class ReadThrough {
     return ref !== 0 && (memory.flags(ref) & NEWER) !== 0;
   }
 
-  #fill(key: KeySlice, value: Uint8Array | undefined): void {
-    const { memory, life, policy } = this.context;
+  /** False: it was invalidated on its way, and memory is as before. */
+  #fill({ key, invalidationOrder }: Flight, value: Uint8Array | undefined): boolean {
+    const { memory, life, policy, invalidations, valueTags } = this.context;
+    const tags = value && valueTags.of(value, 0, value.length);
+    if (invalidations.concerns(invalidationOrder, tags)) return false;
     let stored = false;
+    memory.tags = tags;
     if (value !== undefined) {
       stored = memory.put(key, value, 0, value.length, life.lifeMs(TTL_DEFAULT), 0) === PutResult.stored;
     } else if (policy.negativeTtlMs > 0) {
@@ -215,8 +220,10 @@ export class ReadThrough {
     } else {
       memory.noteMissCause(key, MissCause.cold);
     }
+    memory.tags = undefined;
     // What was there, refreshed or kept beyond its life, is older.
     if (!stored && memory.peek(key) !== 0) memory.remove(key);
+    return true;
   }
 
   /** From memory if it has the key, because that is at least as new as what was loaded. */

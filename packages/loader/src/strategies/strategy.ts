@@ -8,6 +8,8 @@ import type { Origin } from '../origins/origin.js';
 import type { ResolvedCachePolicy } from '../policy.js';
 import type { Reply } from '../reply.js';
 import type { SingleFlight } from '../single-flight.js';
+import type { RecentInvalidations } from '../tags/recent-invalidations.js';
+import type { ValueTags } from '../tags/value-tags.js';
 import type { UnsureKeys } from '../unsure-keys.js';
 
 /** What the strategies of one cache share. */
@@ -28,6 +30,10 @@ export interface StrategyContext {
   readonly unsure: UnsureKeys;
   /** Undefined: the origin has no fence. */
   readonly gate: FenceGate | undefined;
+  /** Whoever brings a value from elsewhere asks it in the end. */
+  readonly invalidations: RecentInvalidations;
+  /** Of values that come without tags. */
+  readonly valueTags: ValueTags;
 }
 
 export interface OriginContext extends StrategyContext {

@@ -4,6 +4,7 @@ import type { RequestId } from '../entry-memory.js';
 import { keyText, sharedKey, valueCopy } from '../key-text.js';
 import { RepeatedReply } from '../repeated-reply.js';
 import type { Reply } from '../reply.js';
+import type { TagHashes } from '../tags/tag-hashes.js';
 import { requestText } from '../write-queue.js';
 import type { StrategyContext, WriteStrategy } from './strategy.js';
 
@@ -72,6 +73,7 @@ export class WaitingWrites {
       sinceMs,
       deadlineMs: sinceMs + timeoutMs,
       request: memory.request,
+      tags: memory.tags,
       timer: clock.after(timeoutMs, () => this.#timedOut(write)),
     };
     memory.request = undefined;
@@ -138,8 +140,10 @@ export class WaitingWrites {
     const key = sharedKey(write.text, write.partition);
     const leftMs = Math.max(0, write.deadlineMs - clock.monotonicMs());
     memory.request = write.request;
+    memory.tags = write.tags;
     if (value === undefined) strategy.delete(key, reply, leftMs);
     else strategy.set(key, value, 0, value.length, ttlMs, reply, leftMs);
+    memory.tags = undefined;
   }
 
   #timedOut(write: WaitingWrite): void {
@@ -194,5 +198,6 @@ interface WaitingWrite {
   readonly sinceMs: number;
   readonly deadlineMs: number;
   readonly request: RequestId | undefined;
+  readonly tags: TagHashes | undefined;
   readonly timer: Timer;
 }

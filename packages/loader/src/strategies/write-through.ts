@@ -27,10 +27,17 @@ export class WriteThrough extends QueuedWrites {
       write.written(0, 0, 0);
       return;
     }
-    if (memory.put(write.key, value, 0, value.length, life.lifeMs(write.ttlMs), 0) === PutResult.stored) {
+    // What it has stored in the origin may have been changed there before the invalidation.
+    const isOutdated = this.context.invalidations.concerns(write.invalidationOrder, write.tags);
+    memory.tags = write.tags;
+    if (
+      !isOutdated &&
+      memory.put(write.key, value, 0, value.length, life.lifeMs(write.ttlMs), 0) === PutResult.stored
+    ) {
       write.written(memory.putEpoch, memory.putSeq, 1);
       return;
     }
+    memory.tags = undefined;
     memory.remove(write.key);
     write.written(0, 0, 0);
   }

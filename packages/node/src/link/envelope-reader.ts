@@ -1,3 +1,4 @@
+import { areTagHashes, EntryFlag, hasTrailer } from '@larder/loader';
 import {
   CACHE_COUNT_MAX,
   KEY_BYTES_MAX,
@@ -14,7 +15,7 @@ import {
 } from '@larder/proto';
 import { MEMBERS_MAX } from '../cluster/view-document.js';
 import type { Envelope, PeerMessage } from '../replication/messages.js';
-import type { ReplicatedRecord, RequestId } from '../replication/record.js';
+import { RecordFlag, type ReplicatedRecord, type RequestId } from '../replication/record.js';
 import type { LoggedRequest } from '../replication/request-log.js';
 import { UNHEARD_SEPARATOR } from './envelope-encoding.js';
 
@@ -178,23 +179,37 @@ export class EnvelopeReader {
     checkVersion(epoch, seq);
   }
 
+  #checkTags(): void {
+    const { bytes, flags, hasValue, valueStart, valueEnd } = this.#reader;
+    const value = bytes.subarray(valueStart, valueEnd);
+    const isEntry = (flags & RecordFlag.invalidation) === 0;
+    if (isEntry ? hasValue && hasTrailer(value) : !hasValue || areTagHashes(value)) return;
+    throw fault('a record with malformed tags');
+  }
+
   #checkRecord(): void {
     const { recordEpoch, recordSeq, cache, keyStart, keyEnd, ttlMs, flags } = this.#reader;
     const keyBytes = keyEnd - keyStart;
     checkVersion(recordEpoch, recordSeq);
+    if ((flags & WITH_TAGS) !== 0) this.#checkTags();
     if (cache >= CACHE_COUNT_MAX) throw fault(`cache ${cache}; allowed are 0 to ${CACHE_COUNT_MAX - 1}`);
-    if (keyBytes < 1 || keyBytes > KEY_BYTES_MAX) {
+    const hasKey = (flags & RecordFlag.invalidation) === 0;
+    if ((hasKey && keyBytes < 1) || keyBytes > KEY_BYTES_MAX) {
       throw fault(`a key of ${keyBytes} bytes; allowed are 1 to ${KEY_BYTES_MAX}`);
     }
     if (ttlMs > TTL_MS_MAX) throw fault(`a remaining life of ${ttlMs} ms; allowed are ${TTL_MS_MAX}`);
-    if (flags > FLAGS_MAX) throw fault(`flags ${flags}; allowed are 0 to ${FLAGS_MAX}`);
+    if (flags > FLAGS_MAX && flags !== RecordFlag.invalidation) {
+      throw fault(`flags ${flags}; allowed are 0 to ${FLAGS_MAX} and ${RecordFlag.invalidation}`);
+    }
   }
 }
 
+const WITH_TAGS = EntryFlag.tagged | RecordFlag.invalidation;
+
 /** Several times what the longest message has in parts of the size that nodes send. */
 const PARTS_MAX = 1_024;
-/** An entry has a byte for them. */
-const FLAGS_MAX = 255;
+/** All those of EntryFlag. */
+const FLAGS_MAX = 31;
 
 function checkVersion(epoch: number, seq: number): void {
   if (epoch > RECORD_EPOCH_MAX) throw fault(`epoch ${epoch}; allowed are 0 to ${RECORD_EPOCH_MAX}`);

@@ -120,8 +120,16 @@ describe('an incoming link', () => {
       frameOf({ fields: { kind: PeerMessageKind.replicate }, record: { key: Buffer.alloc(0) } }),
     ],
     [
-      'BAD_ARGUMENT: what a node sent cannot be taken: flags 256; allowed are 0 to 255',
-      frameOf({ fields: { kind: PeerMessageKind.replicate }, record: { flags: 256 } }),
+      'BAD_ARGUMENT: what a node sent cannot be taken: flags 33; allowed are 0 to 31 and 32',
+      frameOf({ fields: { kind: PeerMessageKind.replicate }, record: { flags: 33 } }),
+    ],
+    [
+      'BAD_ARGUMENT: what a node sent cannot be taken: a record with malformed tags',
+      frameOf({ fields: { kind: PeerMessageKind.replicate }, record: { flags: 16, value: Buffer.from([1, 2, 3]) } }),
+    ],
+    [
+      'BAD_ARGUMENT: what a node sent cannot be taken: a record with malformed tags',
+      frameOf({ fields: { kind: PeerMessageKind.replicate }, record: { flags: 32, value: Buffer.alloc(7) } }),
     ],
     [
       'BAD_ARGUMENT: what a node sent cannot be taken: a remaining life of 2199023255552 ms; allowed are 1099511627776',

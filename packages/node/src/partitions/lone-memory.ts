@@ -1,4 +1,4 @@
-import { type Hold, PutResult } from '@larder/loader';
+import { type Hold, PutResult, type TagHashes } from '@larder/loader';
 import { type KeySlice, LarderError } from '@larder/proto';
 import type { Storage } from '../storage/storage.js';
 import { cleanEntry } from './clean-entry.js';
@@ -27,25 +27,29 @@ export class LoneMemory extends StoredEntries {
     return new LarderError('INTERNAL', `partition ${partition} is served`);
   }
 
-  put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
+  protected putStored(
+    key: KeySlice,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    keptMs: number,
+    flags: number,
+  ): PutResult {
     const { cache, storage, putEpoch } = this;
-    const result = storage.put(
-      cache,
-      key,
-      value,
-      start,
-      end,
-      putEpoch,
-      this.putSeq + 1,
-      this.keptMs(ttlMs, flags),
-      flags,
-    );
+    const result = storage.put(cache, key, value, start, end, putEpoch, this.putSeq + 1, keptMs, flags);
     if (result === PutResult.stored) this.putSeq++;
     return result;
   }
 
   remove(key: KeySlice): boolean {
     return this.storage.remove(this.cache, key);
+  }
+
+  invalidate(partition: number, tags: TagHashes | undefined): boolean {
+    const found = this.present(partition, tags);
+    if (found === undefined) return false;
+    this.storage.invalidate(this.cache, partition, ++this.putSeq, tags && found);
+    return true;
   }
 
   expire(key: KeySlice, ttlMs: number): boolean {

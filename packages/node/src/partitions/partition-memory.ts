@@ -7,9 +7,11 @@ import {
   PutResult,
   type RequestId,
   RequestResult,
+  type TagHashes,
 } from '@larder/loader';
 import type { KeySlice, LarderError } from '@larder/proto';
 import type { CommitSink } from '../replication/pending-window.js';
+import { invalidationRecord } from '../replication/record.js';
 import type { Replicator } from '../replication/replicator.js';
 import type { Storage } from '../storage/storage.js';
 import { keyCopy } from './key-copy.js';
@@ -52,12 +54,14 @@ export class PartitionMemory extends StoredEntries {
     return cause === MissCause.cold && this.partitions.isEmptied(key.partition) ? MissCause.moved : cause;
   }
 
-  put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
-    return this.#put(key, value, start, end, this.keptMs(ttlMs, flags), flags);
-  }
-
-  /** `keptMs` is what storage and copies are told: life and grace. */
-  #put(key: KeySlice, value: Uint8Array, start: number, end: number, keptMs: number, flags: number): PutResult {
+  protected putStored(
+    key: KeySlice,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    keptMs: number,
+    flags: number,
+  ): PutResult {
     const { cache, storage } = this;
     const request = this.#takeRequest();
     const result = this.#takeResult();
@@ -92,6 +96,19 @@ export class PartitionMemory extends StoredEntries {
     else if (request !== undefined) replicator.remember(request, result);
     this.removals.submit();
     return existed;
+  }
+
+  invalidate(partition: number, tags: TagHashes | undefined): boolean {
+    const replicator = this.partitions.owner(partition);
+    const found = replicator && this.present(partition, tags);
+    if (replicator === undefined || found === undefined) return false;
+    const { epoch, nextSeq: seq } = replicator;
+    const { cache } = this;
+    const value = tags && found;
+    this.storage.invalidate(cache, partition, seq, value);
+    if (replicator.isAlone) replicator.advance();
+    else this.partitions.submit(replicator, invalidationRecord({ epoch, seq, cache, value }));
+    return true;
   }
 
   expire(key: KeySlice, ttlMs: number): boolean {
@@ -156,9 +173,9 @@ export class PartitionMemory extends StoredEntries {
   #putAgain(key: KeySlice, ref: EntryRef, keptMs: number): PutResult {
     const { storage } = this;
     const flags = storage.flags(ref) & ~EntryFlag.unsure;
-    const value = Buffer.allocUnsafe(storage.valueBytes(ref));
+    const value = Buffer.allocUnsafe(storage.storedBytes(ref));
     storage.copyValue(ref, 0, value.length, value, 0);
-    return this.#put(key, value, 0, value.length, keptMs, flags);
+    return this.putStored(key, value, 0, value.length, keptMs, flags);
   }
 
   #markUnsure(key: KeySlice): void {

@@ -1,7 +1,7 @@
 import { EntryFlag, type EntryRef, MissCause, PutResult, RequestResult } from '@larder/loader';
 import type { KeySlice } from '@larder/proto';
 import type { CopyEntries } from '../replication/copy-entries.js';
-import type { ReplicatedRecord } from '../replication/record.js';
+import { isInvalidation, type ReplicatedRecord } from '../replication/record.js';
 import type { Storage } from '../storage/storage.js';
 import { cleanEntry } from './clean-entry.js';
 import { wholeKey } from './key-copy.js';
@@ -35,6 +35,10 @@ export class StoredCopy implements CopyEntries {
   /** False: there is no room for it, and nothing that may be evicted; or it is of a cache that this node does not have. */
   apply(record: ReplicatedRecord): boolean {
     const { cache, key, value, epoch, seq, ttlMs, flags } = record;
+    if (isInvalidation(record)) {
+      this.storage.invalidate(cache, this.partition, seq, value);
+      return true;
+    }
     const at = wholeKey(key, this.partition);
     if (value === undefined && (flags & WITHOUT_VALUE) === 0) {
       this.storage.remove(cache, at, this.#causeOf(record, at));
@@ -60,7 +64,7 @@ export class StoredCopy implements CopyEntries {
     let bytes = 0;
     const visitOne = (ref: EntryRef): void => {
       if ((storage.flags(ref) & EntryFlag.unsure) !== 0) return;
-      bytes += storage.keyBytes(ref) + storage.valueBytes(ref);
+      bytes += storage.keyBytes(ref) + storage.storedBytes(ref);
       visit(recordOf(storage, ref));
     };
     let next = cursor;
@@ -89,7 +93,7 @@ function recordOf(storage: Storage, ref: EntryRef): ReplicatedRecord {
   const flags = storage.flags(ref);
   let value: Buffer | undefined;
   if ((flags & WITHOUT_VALUE) === 0) {
-    value = Buffer.allocUnsafe(storage.valueBytes(ref));
+    value = Buffer.allocUnsafe(storage.storedBytes(ref));
     storage.copyValue(ref, 0, value.length, value, 0);
   }
   return {

@@ -4,21 +4,28 @@ import {
   type EntryRef,
   type Hold,
   type HoldSink,
+  hashAt,
+  hashCount,
   type MissCause,
-  type PutResult,
+  PutResult,
   type RequestId,
   RequestResult,
+  type TagHashes,
+  tagHashes,
+  withTrailer,
 } from '@larder/loader';
 import type { KeySlice, LarderError } from '@larder/proto';
 import type { Storage } from '../storage/storage.js';
 
 const WITHOUT_VALUE = EntryFlag.tombstone | EntryFlag.negative;
+const NO_TAGS: TagHashes = Buffer.alloc(0);
 
 /** The reading half of one cache's memory, over the storage of a node. */
 export abstract class StoredEntries implements EntryMemory {
   graceMs = 0;
   putEpoch = 0;
   putSeq = 0;
+  tags: TagHashes | undefined;
   request: RequestId | undefined;
   result: RequestResult = RequestResult.done;
 
@@ -41,6 +48,17 @@ export abstract class StoredEntries implements EntryMemory {
 
   noteMissCause(key: KeySlice, cause: MissCause): void {
     this.storage.noteMissCause(this.cache, key, cause);
+  }
+
+  put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult {
+    const { tags } = this;
+    const keptMs = this.keptMs(ttlMs, flags);
+    if (tags === undefined) return this.putStored(key, value, start, end, keptMs, flags);
+    this.tags = undefined;
+    const stored = withTrailer(value, start, end, tags);
+    const result = this.putStored(key, stored, 0, stored.length, keptMs, flags | EntryFlag.tagged);
+    if (result !== PutResult.stored) this.tags = tags;
+    return result;
   }
 
   flags(ref: EntryRef): number {
@@ -77,11 +95,32 @@ export abstract class StoredEntries implements EntryMemory {
     return ttlMs === 0 || (flags & WITHOUT_VALUE) !== 0 ? ttlMs : ttlMs + this.graceMs;
   }
 
+  /** Of these tags those that entries of the partition may have; undefined: none, or without tags, no entries. */
+  protected present(partition: number, tags: TagHashes | undefined): TagHashes | undefined {
+    const { cache, storage } = this;
+    if (tags === undefined) return storage.entriesOfPartition(partition) === 0 ? undefined : NO_TAGS;
+    const found: number[] = [];
+    for (let index = 0; index < hashCount(tags); index++) {
+      const hash = hashAt(tags, index);
+      if (storage.mayHaveTag(cache, partition, hash)) found.push(hash);
+    }
+    return found.length === 0 ? undefined : tagHashes(found);
+  }
+
   abstract serves(partition: number): boolean;
   abstract keeps(partition: number): boolean;
   abstract owns(partition: number): boolean;
   abstract refusal(partition: number): LarderError;
-  abstract put(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, flags: number): PutResult;
+  abstract invalidate(partition: number, tags: TagHashes | undefined): boolean;
+  /** What is put has the trailer of its tags already, if it has any. `keptMs` is what storage and copies are told: life and grace. */
+  protected abstract putStored(
+    key: KeySlice,
+    stored: Uint8Array,
+    start: number,
+    end: number,
+    keptMs: number,
+    flags: number,
+  ): PutResult;
   abstract remove(key: KeySlice): boolean;
   abstract expire(key: KeySlice, ttlMs: number): boolean;
   abstract clean(key: KeySlice, epoch: number, seq: number): void;

@@ -13,6 +13,7 @@ export interface CopyEntries {
   readonly ready: boolean;
   /**
    * Another node's record, here on a successor or learner: puts the entry under the record's version, or removes it.
+   * An invalidation makes all entries of lower seqs absent that it concerns and that are not dirty.
    * A record without a value removes the entry unless it is a tombstone or negative; the flag `unsure` removes it too.
    * False: there is no room for it. The copy then stands still until its owner goes on without it.
    */

@@ -1,6 +1,6 @@
 import { EntryFlag } from '@larder/loader';
 import type { CopyEntries } from './copy-entries.js';
-import type { ReplicatedRecord } from './record.js';
+import { isInvalidation, type ReplicatedRecord } from './record.js';
 
 /** Entries of a copy in a plain map, for tests. */
 export class MemoryEntries implements CopyEntries {
@@ -16,6 +16,10 @@ export class MemoryEntries implements CopyEntries {
 
   apply(record: ReplicatedRecord): boolean {
     if (this.full) return false;
+    if (isInvalidation(record)) {
+      for (const [key, { flags }] of this.records) if ((flags & EntryFlag.dirty) === 0) this.records.delete(key);
+      return true;
+    }
     const key = Buffer.from(record.key).toString();
     if (record.value === undefined) this.records.delete(key);
     else this.records.set(key, record);

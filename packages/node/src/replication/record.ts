@@ -1,5 +1,5 @@
 /**
- * One change of one key, as it travels and is kept: it carries the state that results, never how it came about, so that
+ * One change of one key, or of many at once (RecordFlag.invalidation), as it travels and is kept: it carries the state that results, never how it came about, so that
  * applying it twice is harmless. Records are never changed once they are made.
  */
 export interface ReplicatedRecord {
@@ -12,13 +12,33 @@ export interface ReplicatedRecord {
   readonly value: Uint8Array | undefined;
   /** Remaining life when the record leaves its sender; 0: it never expires. */
   readonly ttlMs: number;
-  /** Bits of EntryFlag: a dirty record is one that the database does not have yet. */
+  /** Bits of EntryFlag and RecordFlag: a dirty record is one that the database does not have yet. */
   readonly flags: number;
   /** Absent for changes that no client asked for, such as expiry. */
   readonly request: RequestId | undefined;
   /** What the client was told, to be told again if it asks again. */
   readonly result: number;
 }
+
+/** Bits of a record's flags beside those of EntryFlag. */
+export const RecordFlag = {
+  /**
+   * It is about no key, and has an empty one: all entries of the cache that are in the partition by now are forgotten, unless
+   * they are dirty. With a value, which is TagHashes then, only those that have one of these tags.
+   */
+  invalidation: 32,
+} as const;
+
+export function isInvalidation({ flags }: Pick<ReplicatedRecord, 'flags'>): boolean {
+  return (flags & RecordFlag.invalidation) !== 0;
+}
+
+/** No client asks for it by number: to do it twice does no harm. */
+export function invalidationRecord(of: Pick<ReplicatedRecord, 'epoch' | 'seq' | 'cache' | 'value'>): ReplicatedRecord {
+  return { ...of, key: NO_KEY, ttlMs: 0, flags: RecordFlag.invalidation, request: undefined, result: 0 };
+}
+
+const NO_KEY = Buffer.alloc(0);
 
 /** Numbers are drawn by each client one by one, so that one number can say which ones are settled. */
 export interface RequestId {

@@ -4,7 +4,7 @@ import type { ProtocolRules } from '../cluster/protocol-rules.js';
 import type { CopyEntries } from './copy-entries.js';
 import { type FollowedPartition, Follower, type FollowerHost } from './follower.js';
 import { type CommitSink, type PendingBudget, PendingWindow, PendingWrite } from './pending-window.js';
-import type { ReplicatedRecord, RequestId } from './record.js';
+import { isInvalidation, type ReplicatedRecord, type RequestId } from './record.js';
 import { type LoggedRequest, REQUESTS_OF_NODE_MAX, type RequestLog } from './request-log.js';
 
 /**
@@ -135,7 +135,8 @@ export class Replicator implements FollowedPartition {
     assert(seq === window.nextSeq && record.epoch === this.epoch, 'a record of another version than the next');
     const nowMs = host.nowMs();
     window.push(new PendingWrite(record, nowMs));
-    if (record.value === undefined && (record.flags & EntryFlag.unsure) === 0) this.lastRemovalSeq = seq;
+    const removes = record.value === undefined && (record.flags & EntryFlag.unsure) === 0;
+    if (removes || isInvalidation(record)) this.lastRemovalSeq = seq;
     this.requests.add(record, nowMs);
     this.#wantFlush();
     if (this.followers.length === 0 || !host.rules.commitAfterAcks) this.commit();

@@ -130,7 +130,10 @@ export class StorageEngine implements Storage {
 
   missCause(cache: number, key: KeySlice): MissCause {
     const slot = this.#findSlot(cache, key);
-    if (slot !== 0 && !this.#lives.isLive(this.index.ref(slot), key.partition)) return MissCause.expired;
+    const ref = slot === 0 ? 0 : this.index.ref(slot);
+    if (ref !== 0 && !this.#lives.isLive(ref, key.partition)) {
+      return this.#lives.causeOfEnd(ref, key.partition) === 0 ? MissCause.invalidated : MissCause.expired;
+    }
     if (this.states.isDropping(key.partition)) return MissCause.moved;
     return this.residents.departures.causeOf(this.#key.hash);
   }
