@@ -127,6 +127,28 @@ describe('after a partition was taken over', () => {
     expect(rig.loader.statistics().pendingWrites).toBe(0);
   });
 
+  test('no raise begins while the owner before may still begin statements, because that would go on', async () => {
+    const { rig, fence } = fenced(BEHIND);
+    rig.loader.takenOver(A, 500);
+    rig.loader.takenOver(B, 200);
+    rig.set('a', 'one');
+    rig.set('b', 'one');
+    await settle();
+    rig.clock.advance(199);
+    await settle();
+    expect(fence.raises).toHaveLength(0);
+    rig.clock.advance(1);
+    await settle();
+    fence.raises[0]?.succeed();
+    await settle();
+    expect([rig.rowText('a'), rig.rowText('b')]).toEqual([undefined, 'one']);
+    rig.clock.advance(300);
+    await settle();
+    fence.raises[1]?.succeed();
+    await settle();
+    expect(rig.rowText('a')).toBe('one');
+  });
+
   test('a loader that closes stops trying', async () => {
     const { rig, fence } = fenced(BEHIND);
     rig.loader.takenOver(A, 0);

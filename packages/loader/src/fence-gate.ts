@@ -6,21 +6,25 @@ import { type OriginFence, toOriginError } from './origins/origin.js';
  * Keeps writes of partitions that this node has taken over away from the origin until their owners before can write
  * there no more. No lease can stop a statement that is already on its way, so the origin itself is told:
  *
- *   1. a partition is taken over: it is shut, and a raise of the origin's fence begins, one for all of a turn;
- *   2. meanwhile rows of shut partitions wait, others do not;
- *   3. the raise succeeds: what earlier owners had begun has taken effect or never will, and the partition is open.
+ *   1. a partition is taken over: it is shut;
+ *   2. once the owner before can begin nothing more, a raise of the origin's fence begins, one for all that are due. Not earlier:
+ *      an owner that is fenced while its lease lasts goes on, as it may;
+ *   3. meanwhile rows of shut partitions wait, others do not;
+ *   4. the raise succeeds: what earlier owners had begun has taken effect or never will, and the partition is open.
  *
  * A raise that fails is repeated, with growing pauses, for as long as there are shut partitions. An origin without a
  * fence has no gate: there only time tells when old statements are over.
  */
 export class FenceGate {
-  /** Need a raise that has not begun. */
-  readonly #waiting = new Set<number>();
+  /** Need a raise that has not begun, and none that begins before this time. */
+  readonly #waiting = new Map<number, number>();
   /** Of the raise that is under way. */
-  #raising = new Set<number>();
+  #raising = new Map<number, number>();
   #isUnderWay = false;
   #isScheduled = false;
   #timer: Timer | undefined;
+  /** After a failure. */
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
   #isClosed = false;
   readonly #backoff: Backoff;
 
@@ -32,9 +36,9 @@ export class FenceGate {
     return this.#waiting.has(partition) || this.#raising.has(partition);
   }
 
-  /** The partition was taken over. */
-  shut(partition: number): void {
-    this.#waiting.add(partition);
+  /** The partition was taken over. Its owner before may begin statements for `forMs` to come; below 0: it may not. */
+  shut(partition: number, forMs: number): void {
+    this.#waiting.set(partition, this.options.clock.monotonicMs() + Math.max(0, forMs));
     this.#schedule();
   }
 
@@ -52,19 +56,32 @@ export class FenceGate {
 
   /** At the end of the turn, because a view moves hundreds of partitions at once. */
   #schedule(): void {
-    if (this.#isScheduled || this.#isUnderWay || this.#timer !== undefined) return;
+    if (this.#isScheduled || this.#isUnderWay) return;
     this.#isScheduled = true;
     queueMicrotask(() => {
       this.#isScheduled = false;
-      void this.#raise();
+      this.#look();
     });
   }
 
-  async #raise(): Promise<void> {
+  #look(): void {
+    this.#timer?.cancel();
     if (this.#isClosed || this.#isUnderWay || this.#waiting.size === 0) return;
+    const nowMs = this.options.clock.monotonicMs();
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const atMs of this.#waiting.values()) dueMs = Math.min(dueMs, atMs);
+    dueMs = Math.max(dueMs, this.#pausedUntilMs);
+    if (dueMs <= nowMs) void this.#raise(nowMs);
+    else this.#timer = this.options.clock.after(dueMs - nowMs, () => this.#look());
+  }
+
+  async #raise(nowMs: number): Promise<void> {
     this.#isUnderWay = true;
-    this.#raising = new Set(this.#waiting);
-    this.#waiting.clear();
+    for (const [partition, atMs] of this.#waiting) {
+      if (atMs > nowMs) continue;
+      this.#waiting.delete(partition);
+      this.#raising.set(partition, atMs);
+    }
     try {
       await this.options.fence.raise();
       this.#isUnderWay = false;
@@ -73,26 +90,25 @@ export class FenceGate {
       this.#isUnderWay = false;
       this.#failed(toOriginError(thrown, 'not-applied'));
     }
+    this.#look();
   }
 
   #raised(): void {
     const opened = this.#raising;
-    this.#raising = new Set();
+    this.#raising = new Map();
     this.#backoff.reset();
     if (this.#isClosed) return;
-    for (const partition of opened) if (!this.#waiting.has(partition)) this.options.opened(partition);
+    for (const partition of opened.keys()) if (!this.#waiting.has(partition)) this.options.opened(partition);
     this.options.lookAgain();
-    if (this.#waiting.size > 0) this.#schedule();
   }
 
   #failed(error: LarderError): void {
-    for (const partition of this.#raising) this.#waiting.add(partition);
-    this.#raising = new Set();
+    for (const [partition, atMs] of this.#raising) {
+      if (!this.#waiting.has(partition)) this.#waiting.set(partition, atMs);
+    }
+    this.#raising.clear();
     if (this.#isClosed) return;
-    this.#timer = this.options.clock.after(this.#backoff.nextMs(), () => {
-      this.#timer = undefined;
-      this.#schedule();
-    });
+    this.#pausedUntilMs = this.options.clock.monotonicMs() + this.#backoff.nextMs();
     const message = `writes wait until the owners before are fenced off, and that failed: ${error.reason}`;
     this.options.failed(new LarderError('ORIGIN_UNAVAILABLE', message, { outcome: 'not-applied', cause: error }));
   }

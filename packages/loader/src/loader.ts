@@ -262,7 +262,7 @@ export class Loader {
    */
   takenOver(partition: number, forMs: number): void {
     this.#unsure.addPartition(partition, forMs);
-    this.#gate?.shut(partition);
+    this.#gate?.shut(partition, forMs);
   }
 
   /** Rows of write-behind that the origin refuses, at most so many; those that are not tried again by themselves first. */
