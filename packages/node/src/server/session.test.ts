@@ -98,6 +98,23 @@ describe('a client that does not read its replies', () => {
     expect(scheduled.mock.calls.length - before).toBe(10);
   });
 
+  test('is not told of every view that it has missed, but of the newest', async () => {
+    stream.emit('data', frameOf(range(1, 10)));
+    while (stream.unread === 0) await turn();
+    session.viewChanged();
+    const bytes = session.writer.at;
+    const view = node.context.view!;
+    const newest = view.version + 100;
+    for (let version = view.version + 1; version <= newest; version++) {
+      node.context.view = { ...view, version };
+      session.viewChanged();
+    }
+    expect(session.writer.at).toBe(bytes);
+    stream.views.length = 0;
+    for (let frames = 0; frames < 2; frames++) stream.read();
+    expect(stream.views).toEqual([view.version, newest]);
+  });
+
   test('is answered in full once it reads', async () => {
     for (let frame = 0; frame < 10; frame++) stream.emit('data', frameOf(range(1 + frame * 100, 100)));
     for (let turns = 0; turns < 20; turns++) await turn();

@@ -23,6 +23,7 @@ import { CommittedReply } from '../partitions/committed-reply.js';
 import { checkKey, checkTtl, checkValue } from './operation-checks.js';
 import type { ServerContext } from './server-context.js';
 import { DeferredSessionReply, type ReplyTarget, SessionReply } from './session-replies.js';
+import { ViewNews } from './view-news.js';
 
 /**
  * One client's stream. Frames wait in a queue; at most OPERATIONS_PER_SLICE operations are handled, their replies leave
@@ -73,6 +74,7 @@ export class Session implements ReplyTarget {
   #flushScheduled = false;
   #writing = false;
   #greeted = false;
+  readonly #viewNews = new ViewNews();
   #inputEnded = false;
   #ended = false;
   #defaultTimeoutMs = DEFAULT_TIMEOUT_MS;
@@ -116,7 +118,7 @@ export class Session implements ReplyTarget {
   /** The client hears of it with the next frame, or with one of its own. */
   viewChanged(): void {
     if (this.#ended || !this.#greeted || this.context.view === undefined) return;
-    this.writer.view(this.context.view);
+    this.#viewNews.changed(this.writer, this.context.view);
     this.#flush();
   }
 
@@ -404,6 +406,7 @@ export class Session implements ReplyTarget {
   #flush(): void {
     const full = this.writer;
     if (this.#writing || full.at === 0 || this.#ended) return;
+    this.#viewNews.complete(full, this.context.view);
     this.writer = this.#spareWriter;
     assert(this.writer.at === 0, 'the spare reply buffer is in use');
     this.#spareWriter = full;

@@ -39,6 +39,9 @@ export class HeldStream extends EventEmitter {
     return this.#written.length;
   }
 
+  /** The versions of the views in all that was taken. */
+  readonly views: number[] = [];
+
   /** Takes the oldest frame that was written and returns the ids of its replies. */
   read(): number[] {
     const next = this.#written.shift();
@@ -48,6 +51,7 @@ export class HeldStream extends EventEmitter {
     const ids: number[] = [];
     for (let item = reader.next(); item !== ResponseItem.end; item = reader.next()) {
       if (item === ResponseItem.reply) ids.push(reader.id);
+      if (item === ResponseItem.view) this.views.push(reader.view!.version);
     }
     next.done();
     return ids;
