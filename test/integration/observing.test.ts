@@ -20,6 +20,12 @@ const CONFIG = {
       origin: { postgresTable: { table: 'scores', key: 'player' } },
       writeBehind: { maxDelay: '50ms', retryFirst: '10ms', retryMax: '20ms' },
     },
+    slow: {
+      write: 'behind',
+      origin: { postgresTable: { table: 'scores', key: 'player' } },
+      writeBehind: { maxDelay: '50s', flushSize: null },
+      negativeTtl: '30s',
+    },
     idle: {},
   },
 };
@@ -97,5 +103,77 @@ describe('larder-node status', () => {
     const hits = nodes.map((node: { caches: { hits: number }[] }) => node.caches[0]?.hits);
     expect(caches[0]).toMatchObject({ name: 'products', hits: hits[0] + hits[1], misses: 41, missesInvalidated: 1 });
     expect(caches[0].loadMs.count).toBeGreaterThan(0);
+  });
+});
+
+describe('explain', () => {
+  test('of a key that was never here, from any node, and that looking changes nothing', async () => {
+    for (const endpoint of cluster.endpoints) {
+      const { code, stdout } = await larderNode('explain', '--connect', endpoint, 'products', '77');
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^cache products, key "77"\n {2}place +partition \d+, owner n\d, successor n\d$/m);
+      expect(stdout).toMatch(/^ {2}state +absent$/m);
+      expect(stdout).toMatch(/^ {2}missing +never here, or too long ago to be remembered$/m);
+    }
+    expect(await larder.cache('products').has(77)).toBe(false);
+  });
+
+  test('of a row that was loaded: version, age, life and the load', async () => {
+    const products = larder.cache('products');
+    await products.get(50);
+    const { version, owner } = (await products.entry(50))!;
+    const explained = await products.explain(50);
+    expect(explained).toMatchObject({
+      ...{ owner, node: owner, state: 'present', version, read: 'through', write: 'through', missCause: 'cold' },
+      ...{ dirty: false, unsure: false, loading: false, waiting: 0, unserved: undefined, lastWrite: undefined },
+      ...{ age: { from: 'load' }, lastLoad: { outcome: 'found' } },
+    });
+    expect(explained.successor).toBe(owner === 'n1' ? 'n2' : 'n1');
+    expect(explained.ttl).toBeGreaterThan(500_000);
+    expect(explained.valueBytes).toBeGreaterThan(20);
+    const { stdout } = await larderNode('explain', ...anyNode(), 'products', '50');
+    expect(stdout).toMatch(/^ {2}age +[\d.]+ m?s, since its load$/m);
+    expect(stdout).toMatch(/^ {2}life +\d+ s left$/m);
+    expect(stdout).toMatch(/^ {2}last load +found, [\d.]+ m?s ago, took [\d.]+ ms$/m);
+  });
+
+  test('of a deleted row: why it is missing, and the write', async () => {
+    const products = larder.cache('products');
+    await products.get(60);
+    await products.delete(60);
+    expect(await products.explain(60)).toMatchObject({
+      ...{ state: 'absent', missCause: 'invalidated', version: undefined, ttl: undefined, age: undefined },
+      ...{ lastLoad: { outcome: 'found' }, lastWrite: { outcome: 'deleted' } },
+    });
+    const { stdout } = await larderNode('explain', ...anyNode(), 'products', '60', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      cache: 'products',
+      key: '60',
+      state: 'absent',
+      missCause: 'invalidated',
+    });
+  });
+
+  test('of write-behind: what waits, a delete that waits, and what is known to have no row', async () => {
+    const slow = larder.cache('slow');
+    await slow.set('amy', { points: 1 });
+    expect(await slow.explain('amy')).toMatchObject({ state: 'present', dirty: true, write: 'behind' });
+    await slow.delete('amy');
+    expect(await slow.explain('amy')).toMatchObject({ state: 'deleted', dirty: true });
+    await slow.get('bob');
+    expect(await slow.explain('bob')).toMatchObject({ state: 'negative', lastLoad: { outcome: 'missing' } });
+    const { stdout } = await larderNode('explain', ...anyNode(), 'slow', 'amy');
+    expect(stdout).toMatch(/^ {2}pending +acknowledged, and not in the database yet$/m);
+  });
+
+  test('of a cache or with words that are wrong is refused in words', async () => {
+    const unknown = await larderNode('explain', ...anyNode(), 'nothing', '1');
+    expect(unknown).toMatchObject({ code: 64, stdout: '' });
+    expect(unknown.stderr).toMatch(/UNKNOWN_CACHE: no cache is named "nothing"; declared are: products, scores/);
+    const short = await larderNode('explain', ...anyNode(), 'products');
+    expect(short.code).toBe(64);
+    expect(short.stderr).toMatch(/1 words are given besides the flags; allowed is CACHE KEY/);
+    await expect(larder.cache('nothing').explain(1)).rejects.toMatchObject({ code: 'UNKNOWN_CACHE' });
+    await expect(larder.cache('products').explain('')).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
   });
 });

@@ -32,7 +32,7 @@ export class Written {
   }
 }
 
-function versionOf(epoch: number, seq: number): bigint {
+export function versionOf(epoch: number, seq: number): bigint {
   return (BigInt(epoch) << EPOCH_SHIFT) | BigInt(seq);
 }
 

@@ -28,6 +28,7 @@ import {
 import { type Codec, encodeValue } from './codecs/codec.js';
 import type { AnswerReader, CacheHandle } from './connection/call.js';
 import type { Dispatcher } from './dispatcher.js';
+import { type Explanation, explain } from './explanation.js';
 import {
   checkLoad,
   checkLoadOptions,
@@ -192,6 +193,14 @@ export class Cache<V> {
         this.#run(OperationKind.release, text, undefined, TTL_DEFAULT, undefined, foundAnswer, extras).catch(() => {});
       },
     };
+  }
+
+  /**
+   * What the key's owner knows of it, whether or not it is there. Neither counts as a use nor loads. For people who look
+   * into something, not for programs at work: it is a unary call.
+   */
+  explain(key: Key, options?: Pick<CallOptions, 'timeout'>): Promise<Explanation> {
+    return explain(this.#parts.dispatcher, this.name, key, options);
   }
 
   /** Milliseconds left, null if it never expires, undefined if there is no entry. Never loads. */

@@ -19,6 +19,7 @@ export { json } from './codecs/json.js';
 export { text } from './codecs/text.js';
 export { connect } from './connect.js';
 export type { Endpoints } from './endpoints.js';
+export type { Explanation, OriginCall } from './explanation.js';
 export type { Load, LoadContext, LoadOptions } from './fills.js';
 export { type Key, keyText } from './keys.js';
 export type { Larder, LarderEvents } from './larder.js';

@@ -72,7 +72,7 @@ export class Larder implements AsyncDisposable {
   async nodeStatistics(options: Pick<CallOptions, 'timeout'> = {}): Promise<NodeStatistics[]> {
     const waitMs = timeoutMs('timeout', options.timeout, this.#options.timeoutMs);
     const { connections } = this.#dispatcher.router;
-    return Promise.all(connections.map((connection) => connection.fetchStatistics<NodeStatistics>(waitMs)));
+    return Promise.all(connections.map((connection) => connection.ask<NodeStatistics>('GetStatistics', {}, waitMs)));
   }
 
   /**

@@ -18,9 +18,12 @@ export {
   RequestResult,
 } from './entry-memory.js';
 export { isSeen } from './is-hidden.js';
+export type { EntryAge, KeyExplanation } from './explain-key.js';
+export { isHidden } from './is-hidden.js';
 export { Loader, type LoaderOptions } from './loader.js';
 export type { LoaderStatistics } from './loader-statistics.js';
 export { MissCause, missCauseName } from './miss-cause.js';
+export type { LoggedCall } from './origins/call-log.js';
 export { createOrigin } from './origins/create-origin.js';
 export { MemoryOrigin } from './origins/memory.js';
 export type { Origin, OriginFence, OriginRow } from './origins/origin.js';

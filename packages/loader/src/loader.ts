@@ -3,6 +3,7 @@ import { type KeySlice, WriteMode } from '@larder/proto';
 import type { DeadLetter } from './dead-letter.js';
 import { EntryLife } from './entry-life.js';
 import type { EntryMemory, EntryRef, RequestId } from './entry-memory.js';
+import { explainKey, type KeyExplanation } from './explain-key.js';
 import { FenceGate } from './fence-gate.js';
 import { FillLeases, type LeaseHolder } from './fill-leases.js';
 import { isSeen } from './is-hidden.js';
@@ -55,7 +56,7 @@ export class Loader {
 
   constructor(options: LoaderOptions) {
     const { name, policy, memory, clock, random } = options;
-    const origin = options.origin && new MeasuredOrigin(options.origin, clock);
+    const origin = options.origin && new MeasuredOrigin(options.origin, clock, policy.memoryBytesMax);
     this.#origin = origin;
     this.#breaker = options.origin?.breaker;
     this.#memory = memory;
@@ -290,6 +291,12 @@ export class Loader {
     this.#gate?.close();
     this.#reads.close();
     this.#writes.close();
+  }
+
+  /** What is known of the key, which must be this node's. Neither counts as a use nor loads. */
+  explain(key: KeySlice): KeyExplanation {
+    const parts = { memory: this.#memory, policy: this.#policy, flights: this.#flights, origin: this.#origin };
+    return explainKey(parts, key);
   }
 
   statistics(): LoaderStatistics {

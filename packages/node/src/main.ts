@@ -2,9 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
 import { LarderError } from '@larder/proto';
-import { defineCommand, renderUsage } from 'citty';
+import { type CommandDef, defineCommand, renderUsage } from 'citty';
 import { flags, parseCommandLine } from './command-line.js';
 import { connectedFlags } from './commands/connected-arguments.js';
+import { explainCommand } from './commands/explain-command.js';
 import { statusCommand } from './commands/status-command.js';
 import { readNodeConfig } from './config.js';
 import { ExitCode, exitCodeOf } from './exit-code.js';
@@ -23,28 +24,37 @@ const command = defineCommand({
   meta: {
     name: 'larder-node',
     version,
-    description: 'A cache node of a Larder cluster. larder-node status --connect HOST:PORT asks a running one',
+    description:
+      'A cache node of a Larder cluster. With --connect HOST:PORT, larder-node status asks a running one, and larder-node explain CACHE KEY says what is known of a key',
   },
   args: flags,
 });
 
-const statusUsage = defineCommand({
-  meta: {
-    name: 'larder-node status',
-    version,
-    description: 'What a node says of its cluster, and what its nodes have counted',
-  },
-  args: connectedFlags,
-});
+/** What a running cluster is asked; `form` is what is to be given besides the flags. */
+interface Question {
+  readonly description: string;
+  readonly form: string;
+  run(args: readonly string[], print: (text: string) => void): Promise<void>;
+}
 
-async function printUsage(of: typeof command | typeof statusUsage): Promise<void> {
-  const usage = await renderUsage(of as typeof command);
+const questions: Readonly<Record<string, Question>> = {
+  status: {
+    description: 'The cluster as a node sees it, and what its nodes have counted',
+    form: '',
+    run: statusCommand,
+  },
+  explain: { description: 'What the owner of a key knows of it', form: ' CACHE KEY', run: explainCommand },
+};
+
+async function printUsage(of: CommandDef<typeof flags> | CommandDef<typeof connectedFlags>): Promise<void> {
+  const usage = await renderUsage(of as CommandDef<typeof flags>);
   console.log(process.stdout.isTTY ? usage : stripVTControlCharacters(usage));
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === 'status') {
-    await status(args.slice(1));
+  const question = Object.hasOwn(questions, args[0] ?? '') ? questions[args[0]!] : undefined;
+  if (question !== undefined) {
+    await ask(args[0]!, question, args.slice(1));
     return;
   }
   if (args.includes('--help') || args.includes('-h')) {
@@ -66,9 +76,11 @@ async function main(args: readonly string[]): Promise<void> {
   await starting;
 }
 
-async function status(args: readonly string[]): Promise<void> {
-  if (args.includes('--help') || args.includes('-h')) await printUsage(statusUsage);
-  else await statusCommand(args, (text) => console.log(text));
+async function ask(name: string, { description, form, run }: Question, args: readonly string[]): Promise<void> {
+  if (!args.includes('--help') && !args.includes('-h')) return run(args, (text) => console.log(text));
+  await printUsage(
+    defineCommand({ meta: { name: `larder-node ${name}${form}`, version, description }, args: connectedFlags }),
+  );
 }
 
 /** A bug leaves the process in an unknown state: it ends, and its supervisor starts another. */

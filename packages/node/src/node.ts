@@ -88,7 +88,8 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   server.addService(peerService, peerHandlers({ links, viewStore, describe }), () => void links.close());
   const sessionCount = (): number => server.sessionCount;
   const status = () => membership.member?.status();
-  server.addAdmin(adminHandlers({ context, storage, clock, sessionCount, status }));
+  const placement = (partition: number) => membership.member?.view?.partitions[partition];
+  server.addAdmin(adminHandlers({ context, storage, clock, sessionCount, status, placement }));
   const stopMaintenance = startMaintenance(membership, clock);
   const node = new RunningNode(id, {
     context,

@@ -37,9 +37,10 @@ export class NodeConnection {
     return requestView(this.#unaryChannel(), this.address, this.options.clock.wallMs() + timeoutMs);
   }
 
-  fetchStatistics<Statistics>(timeoutMs: number): Promise<Statistics> {
+  /** A call of AdminService. */
+  async ask<Answer>(method: string, request: object, timeoutMs: number): Promise<Answer> {
     const deadlineMs = this.options.clock.wallMs() + timeoutMs;
-    return callUnary(this.#unaryChannel(), 'GetStatistics', {}, deadlineMs, this.node, adminService);
+    return callUnary<Answer>(this.#unaryChannel(), method, request, deadlineMs, this.node, adminService);
   }
 
   /** Another view is in force: gives back the calls whose keys may have another owner now. `hasGained`: it gives this node partitions. */

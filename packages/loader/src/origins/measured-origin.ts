@@ -1,22 +1,34 @@
 import { type Clock, type Distribution, RecentHistogram } from '@larder/base';
 import type { LarderError } from '@larder/proto';
+import { CallLog, CallOutcome, type LoggedCall } from './call-log.js';
 import type { Origin, OriginFence, OriginRow } from './origin.js';
 
-/** An origin that is timed: how long each call took, whatever its end, and how many keys or rows it carried. */
+/** What each of the two logs takes beside the cache's memory, as a share of that. */
+const LOG_SHARE = 1 / 4096;
+
+/**
+ * An origin that is watched: how long each call took, whatever its end, how many keys or rows it carried, and for the
+ * latest keys how that ended.
+ */
 export class MeasuredOrigin implements Origin {
   readonly #loadMs: RecentHistogram;
   readonly #loadKeys: RecentHistogram;
   readonly #writeMs: RecentHistogram;
   readonly #writeRows: RecentHistogram;
+  readonly #loads: CallLog;
+  readonly #writes: CallLog;
 
   constructor(
     readonly origin: Origin,
     readonly clock: Clock,
+    memoryBytesMax: number,
   ) {
     this.#loadMs = new RecentHistogram(clock);
     this.#loadKeys = new RecentHistogram(clock);
     this.#writeMs = new RecentHistogram(clock);
     this.#writeRows = new RecentHistogram(clock);
+    this.#loads = new CallLog(memoryBytesMax * LOG_SHARE);
+    this.#writes = new CallLog(memoryBytesMax * LOG_SHARE);
   }
 
   get callMsMax(): number {
@@ -36,19 +48,55 @@ export class MeasuredOrigin implements Origin {
     };
   }
 
-  loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
+  lastLoad(key: string): LoggedCall | undefined {
+    return this.#loads.find(key, this.clock.monotonicMs());
+  }
+
+  lastWrite(key: string): LoggedCall | undefined {
+    return this.#writes.find(key, this.clock.monotonicMs());
+  }
+
+  async loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
+    const startedMs = this.clock.monotonicMs();
     this.#loadKeys.record(keys.length);
-    return this.#timed(this.#loadMs, this.origin.loadMany(keys, signal));
+    let values: readonly (Uint8Array | undefined)[] | undefined;
+    try {
+      values = await this.origin.loadMany(keys, signal);
+      return values;
+    } finally {
+      const tookMs = this.#ended(this.#loadMs, startedMs);
+      for (let index = 0; index < keys.length; index++) {
+        const outcome = values && (values[index] === undefined ? CallOutcome.missing : CallOutcome.found);
+        this.#loads.note(keys[index]!, startedMs + tookMs, tookMs, outcome ?? CallOutcome.failed);
+      }
+    }
   }
 
-  writeMany(rows: readonly OriginRow[]): Promise<void> {
+  async writeMany(rows: readonly OriginRow[]): Promise<void> {
+    const startedMs = this.clock.monotonicMs();
     this.#writeRows.record(rows.length);
-    return this.#timed(this.#writeMs, this.origin.writeMany(rows));
+    let outcome: CallOutcome = CallOutcome.failed;
+    try {
+      await this.origin.writeMany(rows);
+      outcome = CallOutcome.written;
+    } finally {
+      const tookMs = this.#ended(this.#writeMs, startedMs);
+      for (const { key } of rows) this.#writes.note(key, startedMs + tookMs, tookMs, outcome);
+    }
   }
 
-  deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
+  async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
+    const startedMs = this.clock.monotonicMs();
     this.#writeRows.record(keys.length);
-    return this.#timed(this.#writeMs, this.origin.deleteMany(keys));
+    let outcome: CallOutcome = CallOutcome.failed;
+    try {
+      const found = await this.origin.deleteMany(keys);
+      outcome = CallOutcome.deleted;
+      return found;
+    } finally {
+      const tookMs = this.#ended(this.#writeMs, startedMs);
+      for (const key of keys) this.#writes.note(key, startedMs + tookMs, tookMs, outcome);
+    }
   }
 
   check(key: string, value: Uint8Array): LarderError | undefined {
@@ -59,13 +107,10 @@ export class MeasuredOrigin implements Origin {
     return this.origin.close();
   }
 
-  async #timed<T>(histogram: RecentHistogram, call: Promise<T>): Promise<T> {
-    const startedMs = this.clock.monotonicMs();
-    try {
-      return await call;
-    } finally {
-      histogram.record(this.clock.monotonicMs() - startedMs);
-    }
+  #ended(histogram: RecentHistogram, startedMs: number): number {
+    const tookMs = this.clock.monotonicMs() - startedMs;
+    histogram.record(tookMs);
+    return tookMs;
   }
 }
 

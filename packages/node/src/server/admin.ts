@@ -3,13 +3,16 @@ import type { Clock } from '@larder/base';
 import { toLarderError } from '@larder/proto';
 import type { NodeCache } from '../caches.js';
 import type { ClusterStatus } from '../cluster/cluster-status.js';
+import type { PartitionPlacement } from '../cluster/view-document.js';
 import type { Storage } from '../storage/storage.js';
 import { cacheStatistics } from './cache-statistics.js';
+import { Explain, type ExplainRequest } from './explain.js';
 import { type ServerContext, toStatus } from './server-context.js';
 
 /** What operators ask a node: AdminService of larder/v1/admin.proto. */
 export interface AdminOptions {
   readonly status: () => ClusterStatus | undefined;
+  readonly placement: (partition: number) => PartitionPlacement | undefined;
   readonly context: ServerContext;
   readonly storage: Storage;
   readonly clock: Clock;
@@ -23,6 +26,7 @@ const ANSWER_MS = 100;
 
 export function adminHandlers(options: AdminOptions) {
   const { context, storage, clock, sessionCount, status } = options;
+  const explain = new Explain(context, clock, options.placement);
   const startedMs = clock.monotonicMs();
   return {
     GetStatistics(_call: unknown, callback: sendUnaryData<object>): void {
@@ -38,16 +42,26 @@ export function adminHandlers(options: AdminOptions) {
     GetClusterStatus(_call: unknown, callback: sendUnaryData<object>): void {
       callback(null, status() ?? { nodeId: context.selfId });
     },
+    Explain({ request }: ServerUnaryCall<ExplainRequest, object>, callback: sendUnaryData<object>): void {
+      answerWith(explain.answer(request), callback);
+    },
     Flush(call: ServerUnaryCall<object, object>, callback: sendUnaryData<{ pendingWrites: number }>): void {
       const deadline = Number(call.getDeadline());
       const leftMs = deadline - clock.wallMs();
       const timeoutMs = Number.isFinite(leftMs) ? Math.max(leftMs / 2, leftMs - ANSWER_MS) : FLUSH_TIMEOUT_MS;
-      drainAll(context.caches.all, timeoutMs).then(
-        (pendingWrites) => callback(null, { pendingWrites }),
-        (error) => callback(toStatus(toLarderError(error))),
+      answerWith(
+        drainAll(context.caches.all, timeoutMs).then((pendingWrites) => ({ pendingWrites })),
+        callback,
       );
     },
   };
+}
+
+function answerWith<Answer>(answer: Promise<Answer>, callback: sendUnaryData<Answer>): void {
+  answer.then(
+    (value) => callback(null, value),
+    (error) => callback(toStatus(toLarderError(error))),
+  );
 }
 
 /** Sends the pending writes of all caches to their origins. Resolves with how many are left after `timeoutMs`. */
