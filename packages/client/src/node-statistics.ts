@@ -43,6 +43,20 @@ export interface CacheStatistics {
   readonly loadKeys: Distribution | null;
   readonly writeMs: Distribution | null;
   readonly writeRows: Distribution | null;
+  /** Cache-aside: leases granted to applications that load, those that ran out, and fills that came too late. */
+  readonly leases: number;
+  readonly leasesExpired: number;
+  readonly refusedFills: number;
+  /** `open`: the database is away, and loads and writes fail at once. `none`: there is no breaker. */
+  readonly breaker: 'closed' | 'open' | 'none';
+  /** Of the refused rows, those that are not tried again by themselves. */
+  readonly givenUpRows: number;
+  readonly deadLettersRetried: number;
+  readonly deadLettersDiscarded: number;
+  /** Write-behind: writes that were made write-through because too much was pending. */
+  readonly spilledWrites: number;
+  /** Statements that did nothing because another node had taken partitions over. */
+  readonly fencedStatements: number;
 }
 
 /** Of the last one to two minutes. Percentiles are at most an eighth too high. */

@@ -39,6 +39,10 @@ export class MeasuredOrigin implements Origin {
     return this.origin.fence;
   }
 
+  get breaker(): Origin['breaker'] {
+    return this.origin.breaker;
+  }
+
   get measurements(): OriginMeasurements {
     return {
       loadMs: this.#loadMs.summary(),
@@ -57,6 +61,7 @@ export class MeasuredOrigin implements Origin {
   }
 
   async loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
+    if (this.#isRefused) return this.origin.loadMany(keys, signal);
     const startedMs = this.clock.monotonicMs();
     this.#loadKeys.record(keys.length);
     let values: readonly (Uint8Array | undefined)[] | undefined;
@@ -73,6 +78,7 @@ export class MeasuredOrigin implements Origin {
   }
 
   async writeMany(rows: readonly OriginRow[]): Promise<void> {
+    if (this.#isRefused) return this.origin.writeMany(rows);
     const startedMs = this.clock.monotonicMs();
     this.#writeRows.record(rows.length);
     let outcome: CallOutcome = CallOutcome.failed;
@@ -86,6 +92,7 @@ export class MeasuredOrigin implements Origin {
   }
 
   async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
+    if (this.#isRefused) return this.origin.deleteMany(keys);
     const startedMs = this.clock.monotonicMs();
     this.#writeRows.record(keys.length);
     let outcome: CallOutcome = CallOutcome.failed;
@@ -105,6 +112,11 @@ export class MeasuredOrigin implements Origin {
 
   close(): Promise<void> {
     return this.origin.close();
+  }
+
+  /** What never reaches the database says nothing about it. */
+  get #isRefused(): boolean {
+    return this.origin.breaker?.state === 'open';
   }
 
   #ended(histogram: RecentHistogram, startedMs: number): number {

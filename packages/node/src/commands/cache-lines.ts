@@ -9,10 +9,13 @@ export function cacheLines(cache: CacheStatistics): string[] {
     line('reads', readsText(cache)),
     line('misses', missesText(cache)),
     line('loads', loadsText(cache)),
+    line('leases', leasesText(cache)),
     line('load time', timesText(cache.loadMs, cache.loadKeys, 'keys')),
     line('writes', writesText(cache)),
     line('write time', timesText(cache.writeMs, cache.writeRows, 'rows')),
     line('pending', pendingText(cache)),
+    line('dead letters', deadLettersText(cache)),
+    line('breaker', cache.breaker === 'open' ? 'open: the database is away, loads and writes fail at once' : ''),
   ];
   return [`cache ${cache.name}`, ...lines.filter((text) => text !== '')];
 }
@@ -63,13 +66,24 @@ function loadsText(cache: CacheStatistics): string {
   ]);
 }
 
+function leasesText({ leases, leasesExpired, refusedFills }: CacheStatistics): string {
+  return listText([
+    some(leases, 'granted to applications that load'),
+    some(leasesExpired, 'ran out'),
+    some(refusedFills, 'fills came too late'),
+  ]);
+}
+
 function writesText(cache: CacheStatistics): string {
   const { sets, deletes, rowsWritten, writeStatements, coalescedWrites, writeFailures } = cache;
+  const { spilledWrites, fencedStatements } = cache;
   return listText([
     sets > 0 && countOf(sets, 'set'),
     deletes > 0 && countOf(deletes, 'delete'),
     writeStatements > 0 && `${countOf(rowsWritten, 'row')} in ${countOf(writeStatements, 'statement')}`,
     some(coalescedWrites, 'coalesced'),
+    some(spilledWrites, 'straight to the database'),
+    some(fencedStatements, 'fenced'),
     some(writeFailures, 'failed'),
   ]);
 }
@@ -86,9 +100,22 @@ function timesText(
   return `p50 ${durationText(p50)}, p99 ${durationText(p99)}, max ${durationText(max)}${size}`;
 }
 
-function pendingText({ pendingWrites, oldestPendingMs, refusedRows }: CacheStatistics): string {
+function deadLettersText({
+  refusedRows,
+  givenUpRows,
+  deadLettersRetried,
+  deadLettersDiscarded,
+}: CacheStatistics): string {
+  return listText([
+    some(refusedRows, 'refused by the database'),
+    some(givenUpRows, 'of them not tried again by themselves'),
+    some(deadLettersRetried, 'retried by hand'),
+    some(deadLettersDiscarded, 'discarded'),
+  ]);
+}
+
+function pendingText({ pendingWrites, oldestPendingMs }: CacheStatistics): string {
   return listText([
     pendingWrites > 0 && `${countOf(pendingWrites, 'write')}, the oldest for ${durationText(oldestPendingMs)}`,
-    some(refusedRows, 'refused by the database'),
   ]);
 }
