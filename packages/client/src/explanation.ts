@@ -16,8 +16,8 @@ export interface Explanation {
   readonly write: string;
   /** Why the owner could not tell more, for example because it is away. Then nothing below is known. */
   readonly unserved: string | undefined;
-  /** `negative`: known to have no row in the database. `deleted`: the delete is not in the database yet. `unknown`: see `unserved`. */
-  readonly state: 'present' | 'absent' | 'negative' | 'deleted' | 'unknown';
+  /** `negative`: known to have no row in the database. `deleted`: the delete is not in the database yet. `stale`: its life is over, and it is kept for when the database fails. `unknown`: see `unserved`. */
+  readonly state: 'present' | 'absent' | 'negative' | 'deleted' | 'stale' | 'unknown';
   readonly version: bigint | undefined;
   readonly valueBytes: number;
   /** Milliseconds left; null if it never expires, undefined if there is no entry. */

@@ -57,6 +57,11 @@ export interface CacheStatistics {
   readonly spilledWrites: number;
   /** Statements that did nothing because another node had taken partitions over. */
   readonly fencedStatements: number;
+  /** Values that were loaded anew before their life was over, and those that were not because too many were already. */
+  readonly refreshes: number;
+  readonly refreshesSkipped: number;
+  /** Gets that were answered with a value whose life was over, because the database could not be asked. */
+  readonly staleServed: number;
 }
 
 /** Of the last one to two minutes. Percentiles are at most an eighth too high. */

@@ -1,8 +1,8 @@
 import type { KeySlice } from '@larder/proto';
 import { EntryFlag, type EntryMemory } from './entry-memory.js';
-import { isHidden } from './is-hidden.js';
+import { isHidden, isOver } from './is-hidden.js';
 import { keyText } from './key-text.js';
-import { type MissCause, missCauseName } from './miss-cause.js';
+import { MissCause, missCauseName } from './miss-cause.js';
 import type { LoggedCall } from './origins/call-log.js';
 import type { MeasuredOrigin } from './origins/measured-origin.js';
 import type { ResolvedCachePolicy } from './policy.js';
@@ -10,8 +10,11 @@ import type { SingleFlight } from './single-flight.js';
 
 /** What an owner knows of one key: the answer to "why is this value old", "why is it not there", "where is my write". */
 export interface KeyExplanation {
-  /** `negative`: known to have no row. `deleted`: a delete that is not in the origin yet. */
-  readonly state: 'present' | 'absent' | 'negative' | 'deleted';
+  /**
+   * `negative`: known to have no row. `deleted`: a delete that is not in the origin yet. `stale`: its life is over, and it
+   * is kept for when the origin fails.
+   */
+  readonly state: 'present' | 'absent' | 'negative' | 'deleted' | 'stale';
   /** 0 if there is nothing in memory. */
   readonly epoch: number;
   readonly seq: number;
@@ -50,12 +53,13 @@ export function explainKey({ memory, policy, flights, origin }: ExplainedParts, 
   const ref = memory.peek(key);
   const isThere = ref !== 0;
   const flags = isThere ? memory.flags(ref) : 0;
+  const isStale = isThere && isOver(memory, ref);
   const remainingMs = isThere ? memory.remainingMs(ref) : 0;
   const flight = text === undefined ? undefined : flights.current(text);
   const lastLoad = text === undefined ? undefined : origin?.lastLoad(text);
   const lastWrite = text === undefined ? undefined : origin?.lastWrite(text);
   return {
-    state: isThere ? stateOf(flags) : 'absent',
+    state: isStale ? 'stale' : isThere ? stateOf(flags) : 'absent',
     epoch: isThere ? memory.epoch(ref) : 0,
     seq: isThere ? memory.seq(ref) : 0,
     valueBytes: isThere ? memory.valueBytes(ref) : 0,
@@ -67,7 +71,7 @@ export function explainKey({ memory, policy, flights, origin }: ExplainedParts, 
     waiting: flight?.waiters.length ?? 0,
     lastLoad,
     lastWrite,
-    missCause: missCauseName(memory.missCause(key)),
+    missCause: missCauseName(isStale ? MissCause.expired : memory.missCause(key)),
   };
 }
 

@@ -17,8 +17,8 @@ export {
   type RequestId,
   RequestResult,
 } from './entry-memory.js';
-export { isSeen } from './is-hidden.js';
 export type { EntryAge, KeyExplanation } from './explain-key.js';
+export { isSeen } from './is-hidden.js';
 export { Loader, type LoaderOptions } from './loader.js';
 export type { LoaderStatistics } from './loader-statistics.js';
 export { MissCause, missCauseName } from './miss-cause.js';

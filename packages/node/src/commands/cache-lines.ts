@@ -9,6 +9,7 @@ export function cacheLines(cache: CacheStatistics): string[] {
     line('reads', readsText(cache)),
     line('misses', missesText(cache)),
     line('loads', loadsText(cache)),
+    line('refreshes', refreshesText(cache)),
     line('leases', leasesText(cache)),
     line('load time', timesText(cache.loadMs, cache.loadKeys, 'keys')),
     line('writes', writesText(cache)),
@@ -37,9 +38,10 @@ function entriesText({ entries, bytes, evictions, expirations }: CacheStatistics
   ]);
 }
 
-function readsText({ hits, misses }: CacheStatistics): string {
+function readsText({ hits, misses, staleServed }: CacheStatistics): string {
   const reads = hits + misses;
-  return reads === 0 ? '' : `${grouped(reads)}, ${percentText(hits / reads)} hits`;
+  const hitText = reads > 0 && `${grouped(reads)}, ${percentText(hits / reads)} hits`;
+  return listText([hitText, some(staleServed, 'served stale')]);
 }
 
 function missesText(cache: CacheStatistics): string {
@@ -64,6 +66,10 @@ function loadsText(cache: CacheStatistics): string {
     some(loadFailures, 'failed'),
     some(coalescedWaiters, 'gets waited for the load of another'),
   ]);
+}
+
+function refreshesText({ refreshes, refreshesSkipped }: CacheStatistics): string {
+  return listText([some(refreshes, 'before their life was over'), some(refreshesSkipped, 'skipped')]);
 }
 
 function leasesText({ leases, leasesExpired, refusedFills }: CacheStatistics): string {

@@ -32,7 +32,7 @@ function factLines(explained: ExplainResponse): string[] {
   return [
     line('state', STATES[state] ?? state),
     isThere && line('version', `epoch ${epoch}, seq ${seq}`),
-    state === 'present' && line('value', bytesText(valueBytes)),
+    (state === 'present' || state === 'stale') && line('value', bytesText(valueBytes)),
     isThere && line('age', ageText(explained)),
     isThere && line('life', lifeText(explained)),
     explained.dirty && line('pending', 'acknowledged, and not in the database yet'),
@@ -47,6 +47,7 @@ function factLines(explained: ExplainResponse): string[] {
 const STATES: Readonly<Record<string, string>> = {
   present: 'present',
   absent: 'absent',
+  stale: 'its life is over; kept for when the database fails',
   negative: 'known to have no row in the database',
   deleted: 'deleted; the delete is not in the database yet',
 };
@@ -64,6 +65,7 @@ function ageText({ ageMs, ageFrom }: ExplainResponse): string {
 
 function lifeText({ ttlMs, dirty }: ExplainResponse): string {
   if (ttlMs < 0) return 'never expires';
+  if (ttlMs === 0) return 'over';
   return `${durationText(ttlMs)} left${dirty ? ', and longer until it is in the database' : ''}`;
 }
 
