@@ -152,6 +152,21 @@ describe('in front of an origin', () => {
     expect(origin.writes).toBe(1);
   });
 
+  test('write-behind: who is handed a partition fences its owner before off', async () => {
+    let raises = 0;
+    const fence = { raise: async () => void raises++ };
+    const origin = Object.assign(new TestOrigin(), { fence });
+    cluster = new ClusterInProcess({ write: 'behind', origin: ORIGIN, writeBehind: { maxDelay: 20 } }, origin);
+    await cluster.start('n1');
+    const keys = Array.from({ length: 20 }, (_, number) => `key ${number}`);
+    for (const key of keys) cluster.set(cluster.node('n1'), key, 'one');
+    await cluster.until(() => origin.rows.size === keys.length);
+    expect(raises).toBe(0);
+    await cluster.start('n2');
+    expect(keys.some((key) => cluster.ownerOf(key)?.id === 'n2')).toBe(true);
+    expect(raises).toBeGreaterThan(0);
+  });
+
   test('write-through: an owner that dies while the database works leaves no older value behind', async () => {
     const origin = new TestOrigin();
     await pair({ read: 'through', write: 'through', origin: ORIGIN }, origin);

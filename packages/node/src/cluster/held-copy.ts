@@ -22,7 +22,8 @@ export class HeldCopy {
   waitUntilMs = Number.NEGATIVE_INFINITY;
   /**
    * Whatever owners before have begun outside of the cluster, such as statements of a database, they began before this
-   * time, and it may still take effect. Monotonic; -Infinity: there was no owner before.
+   * time, and it may still take effect. Who hands over ends what it waits for first, so only what it did not wait for may
+   * be younger. Monotonic; -Infinity: there was no owner before.
    */
   beforeMineMs = Number.NEGATIVE_INFINITY;
   #frozenMs: number | undefined;

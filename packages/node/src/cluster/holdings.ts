@@ -112,7 +112,10 @@ export class Holdings {
     const copy = this.copies.get(partition) ?? this.#create(partition, place, placement);
     if (copy === undefined) return;
     if (place.role === 'successor' && copy.phase !== 'successor') {
-      if (copy.phase === 'owner') this.#tellOwner(partition, false);
+      if (copy.phase === 'owner') {
+        this.#tellOwner(partition, false);
+        copy.beforeMineMs = this.host.nowMs();
+      }
       copy.becomeSuccessor();
     }
     if (place.role === 'owner' && copy.phase !== 'owner') {
@@ -134,7 +137,7 @@ export class Holdings {
     const requests = new RequestLog(this.#requestBudget);
     const copy = new HeldCopy(partition, id, entries, requests, this.host.rules.seqOrder, this.#frozenChanged);
     if (fresh) copy.startEmpty();
-    if (!isFirst(placement)) copy.beforeMineMs = this.host.nowMs();
+    if (role !== 'owner' || !isFirst(placement)) copy.beforeMineMs = this.host.nowMs();
     this.copies.set(partition, copy);
     return copy;
   }

@@ -314,6 +314,25 @@ describe('member', () => {
     expect(before()).toBe(bench.clock.monotonicMs());
   });
 
+  it('knows that there was an owner before it if it was handed the partition, also of one that is new', () => {
+    const before = (): number => bench.member.copyOf(0)!.beforeMineMs;
+    bench = successorBench();
+    bench.change((draft) => draft.swap(0));
+    expect(before()).toBeGreaterThan(Number.NEGATIVE_INFINITY);
+  });
+
+  it('knows that there was an owner before it if it was handed its own partition back', () => {
+    const before = (): number => bench.member.copyOf(0)!.beforeMineMs;
+    bench.confirm();
+    bench.change((draft) => draft.setLearner(0, 'a'));
+    bench.change((draft) => draft.promoteLearner(0));
+    expect(before()).toBe(Number.NEGATIVE_INFINITY);
+    bench.change((draft) => draft.swap(0));
+    bench.change((draft) => draft.swap(0));
+    expect(bench.member.owning(0)).toBeDefined();
+    expect(before()).toBeGreaterThan(Number.NEGATIVE_INFINITY);
+  });
+
   it('does not serve until the entries of an older copy are gone', () => {
     bench.confirm();
     (bench.member.owning(0)!.entries as MemoryEntries).ready = false;
