@@ -18,7 +18,7 @@ const CONFIG = {
     scores: {
       write: 'behind',
       origin: { postgresTable: { table: 'scores', key: 'player' } },
-      writeBehind: { maxDelay: '50ms', retryFirst: '10ms', retryMax: '20ms' },
+      writeBehind: { maxDelay: '50ms', retryFirst: '10ms', retryMax: '20ms', deadLetterAfter: 2 },
     },
     slow: {
       write: 'behind',
@@ -175,5 +175,62 @@ describe('explain', () => {
     expect(short.stderr).toMatch(/1 words are given besides the flags; allowed is CACHE KEY/);
     await expect(larder.cache('nothing').explain(1)).rejects.toMatchObject({ code: 'UNKNOWN_CACHE' });
     await expect(larder.cache('products').explain('')).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+  });
+});
+
+describe('dead letters', () => {
+  const scores = () => larder.cache<{ points: number | string }>('scores');
+  const deadLetters = (...args: string[]) => larderNode('dead-letters', ...args, ...anyNode());
+
+  async function refusedRows(): Promise<number> {
+    const nodes = await larder.nodeStatistics();
+    const all = nodes.flatMap(({ caches }) => caches.filter(({ name }) => name === 'scores'));
+    return all.reduce((sum, { givenUpRows }) => sum + givenUpRows, 0);
+  }
+
+  test('are listed over all nodes, shown with their error, retried after the table was mended, and discarded', async () => {
+    for (let player = 0; player < 8; player++) await scores().set(`poor ${player}`, { points: -player - 1 });
+    await expect.poll(refusedRows).toBe(8);
+
+    const list = await deadLetters('list', 'scores');
+    expect(list).toMatchObject({ code: 0, stderr: '' });
+    expect(list.stdout).toMatch(
+      /^n\d +scores +poor 3 +2 +\d+ m?s +when somebody asks +ORIGIN, SQLSTATE 23514, scores_points_check$/m,
+    );
+    expect(list.stdout).toMatch(/^8 dead letters$/m);
+    const { total, letters } = JSON.parse((await deadLetters('list', '--json')).stdout);
+    expect(total).toBe(8);
+    expect(new Set(letters.map(({ nodeId }: { nodeId: string }) => nodeId))).toEqual(new Set(['n1', 'n2']));
+
+    const show = await deadLetters('show', 'scores', 'poor 3');
+    expect(show.stdout).toMatch(/^cache scores, key "poor 3", at node n\d$/m);
+    expect(show.stdout).toMatch(/^ {2}error +ORIGIN: .*violates check constraint "scores_points_check"/m);
+
+    const discarded = await deadLetters('discard', 'scores', 'poor 3');
+    expect(discarded).toMatchObject({ code: 0, stdout: '1 dead letter discarded\n' });
+    expect(await scores().get('poor 3')).toBeUndefined();
+
+    await sql.query('ALTER TABLE scores DROP CONSTRAINT scores_points_check');
+    expect(await deadLetters('retry', 'scores', 'poor 4')).toMatchObject({
+      stdout: '1 dead letter to be tried again\n',
+    });
+    expect(await deadLetters('retry', 'scores', '--json')).toMatchObject({ code: 0 });
+    await expect.poll(refusedRows).toBe(0);
+    const { rows } = await sql.query("SELECT count(*)::int AS count FROM scores WHERE player LIKE 'poor %'");
+    expect(rows).toEqual([{ count: 7 }]);
+    const { stdout } = await larderNode('status', ...anyNode());
+    expect(stdout).toMatch(/^ {2}dead letters +\d retried by hand, 1 discarded$/m);
+  });
+
+  test('that are not there, and words that mean nothing, are refused in words', async () => {
+    const none = await deadLetters('show', 'scores', 'nobody');
+    expect(none).toMatchObject({ code: 65, stdout: '' });
+    expect(none.stderr).toContain('cache scores has no dead letter with the key "nobody"');
+    expect(await deadLetters('list', 'nothing')).toMatchObject({ code: 64 });
+    for (const words of [['discard', 'scores'], ['forget', 'scores', 'nobody'], ['show']]) {
+      const { code, stderr } = await deadLetters(...words);
+      expect(code).toBe(64);
+      expect(stderr).toContain('allowed is list [CACHE], show CACHE KEY, retry CACHE [KEY] or discard CACHE KEY');
+    }
   });
 });

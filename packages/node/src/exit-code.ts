@@ -11,6 +11,8 @@ export const ExitCode = {
   forced: 1,
   /** EX_USAGE: a flag is missing, unknown or wrong. */
   usage: 64,
+  /** EX_DATAERR: what a command names is not there. */
+  nothingThere: 65,
   /** EX_NOINPUT: the config file is not there or cannot be read. */
   noConfigFile: 66,
   /** EX_UNAVAILABLE: the database cannot be reached. */

@@ -5,6 +5,7 @@ import { LarderError } from '@larder/proto';
 import { type CommandDef, defineCommand, renderUsage } from 'citty';
 import { flags, parseCommandLine } from './command-line.js';
 import { connectedFlags } from './commands/connected-arguments.js';
+import { DEAD_LETTERS_FORM, deadLettersCommand } from './commands/dead-letters-command.js';
 import { explainCommand } from './commands/explain-command.js';
 import { statusCommand } from './commands/status-command.js';
 import { readNodeConfig } from './config.js';
@@ -25,7 +26,7 @@ const command = defineCommand({
     name: 'larder-node',
     version,
     description:
-      'A cache node of a Larder cluster. With --connect HOST:PORT, larder-node status asks a running one, and larder-node explain CACHE KEY says what is known of a key',
+      'A cache node of a Larder cluster. With --connect HOST:PORT, larder-node status asks a running one, larder-node explain CACHE KEY says what is known of a key, and larder-node dead-letters handles rows that the database refuses',
   },
   args: flags,
 });
@@ -42,6 +43,11 @@ const questions: Readonly<Record<string, Question>> = {
     description: 'The cluster as a node sees it, and what its nodes have counted',
     form: '',
     run: statusCommand,
+  },
+  'dead-letters': {
+    description: 'Rows of write-behind that the database refuses',
+    form: ` ${DEAD_LETTERS_FORM}`,
+    run: deadLettersCommand,
   },
   explain: { description: 'What the owner of a key knows of it', form: ' CACHE KEY', run: explainCommand },
 };

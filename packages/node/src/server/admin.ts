@@ -6,6 +6,13 @@ import type { ClusterStatus } from '../cluster/cluster-status.js';
 import type { PartitionPlacement } from '../cluster/view-document.js';
 import type { Storage } from '../storage/storage.js';
 import { cacheStatistics } from './cache-statistics.js';
+import {
+  type DeadLettersRequest,
+  discardDeadLetters,
+  type ListDeadLettersRequest,
+  listDeadLetters,
+  retryDeadLetters,
+} from './dead-letters.js';
 import { Explain, type ExplainRequest } from './explain.js';
 import { type ServerContext, toStatus } from './server-context.js';
 
@@ -45,6 +52,30 @@ export function adminHandlers(options: AdminOptions) {
     Explain({ request }: ServerUnaryCall<ExplainRequest, object>, callback: sendUnaryData<object>): void {
       answerWith(explain.answer(request), callback);
     },
+    ListDeadLetters(
+      { request }: ServerUnaryCall<ListDeadLettersRequest, object>,
+      callback: sendUnaryData<object>,
+    ): void {
+      answerWith(
+        inPromise(() => listDeadLetters(context, request)),
+        callback,
+      );
+    },
+    RetryDeadLetters({ request }: ServerUnaryCall<DeadLettersRequest, object>, callback: sendUnaryData<object>): void {
+      answerWith(
+        inPromise(() => retryDeadLetters(context, request)),
+        callback,
+      );
+    },
+    DiscardDeadLetters(
+      { request }: ServerUnaryCall<DeadLettersRequest, object>,
+      callback: sendUnaryData<object>,
+    ): void {
+      answerWith(
+        inPromise(() => discardDeadLetters(context, request)),
+        callback,
+      );
+    },
     Flush(call: ServerUnaryCall<object, object>, callback: sendUnaryData<{ pendingWrites: number }>): void {
       const deadline = Number(call.getDeadline());
       const leftMs = deadline - clock.wallMs();
@@ -55,6 +86,11 @@ export function adminHandlers(options: AdminOptions) {
       );
     },
   };
+}
+
+/** What it throws becomes a rejection. */
+async function inPromise<Answer>(answer: () => Answer): Promise<Answer> {
+  return answer();
 }
 
 function answerWith<Answer>(answer: Promise<Answer>, callback: sendUnaryData<Answer>): void {
