@@ -3,8 +3,9 @@
 const DOCUMENTATION_PATH = 'docs/running.md';
 
 /** The interfaces that say what may stand in a configuration file. */
-const INTERFACES = /^export interface (NodeConfig|NodeLimits|(?!Resolved)[A-Za-z]+Policy|Postgres[A-Za-z]+Options) \{/;
-const PLACES = /^packages\/(node\/src\/config\.ts|loader\/src\/(policy|origins\/postgres\/.*-options)\.ts)$/;
+const INTERFACES =
+  /^export interface (NodeConfig|NodeLimits|(?!Resolved)[A-Za-z]+Policy|(?:Postgres|Module)[A-Za-z]+Options) \{/;
+const PLACES = /^packages\/(node\/src\/config\.ts|loader\/src\/(policy|origins\/.*-(options|policy))\.ts)$/;
 
 /**
  * Every setting of the configuration is in the documentation, by its name in backticks.

@@ -23,9 +23,12 @@ export { Loader, type LoaderOptions } from './loader.js';
 export type { LoaderStatistics } from './loader-statistics.js';
 export { MissCause, missCauseName } from './miss-cause.js';
 export type { LoggedCall } from './origins/call-log.js';
-export { createOrigin } from './origins/create-origin.js';
+export { createOrigin, type OriginSurroundings } from './origins/create-origin.js';
 export { MemoryOrigin } from './origins/memory.js';
+export type { ModuleOriginContext } from './origins/module/module-origin.js';
+export type { ModuleOriginOptions } from './origins/module/module-origin-options.js';
 export type { Origin, OriginFence, OriginRow } from './origins/origin.js';
+export { databaseSetting, type OriginPolicy } from './origins/origin-policy.js';
 export { PostgresDatabase } from './origins/postgres/postgres-database.js';
 export {
   type PostgresDatabaseOptions,
@@ -33,6 +36,8 @@ export {
   type ResolvedPostgresDatabaseOptions,
   resolvePostgresDatabaseOptions,
 } from './origins/postgres/postgres-database-options.js';
+export { postgresQuery } from './origins/postgres/postgres-query.js';
+export type { PostgresQueryOptions } from './origins/postgres/postgres-query-options.js';
 export { postgresTable } from './origins/postgres/postgres-table.js';
 export type { PostgresTableOptions } from './origins/postgres/postgres-table-options.js';
 export {
@@ -40,7 +45,6 @@ export {
   cachePolicySchema,
   EVICTIONS,
   type EvictionName,
-  type OriginPolicy,
   type ReadStrategyName,
   type ResolvedCachePolicy,
   resolveCachePolicy,

@@ -137,7 +137,43 @@ describe('a mistake', () => {
     [{ tll: '5s' }, /^caches\.cities\.tll: "5s" given; allowed: the settings read, write, origin, ttl/],
     [
       { origin: { mysqlTable: {} } },
-      /^caches\.cities\.origin\.postgresTable: nothing given; allowed: an object of settings/,
+      /^caches\.cities\.origin\.mysqlTable: \{\} given; allowed: the settings postgresTable, postgresQuery, module$/,
+    ],
+    [
+      { origin: {} },
+      /^caches\.cities\.origin: \{\} given; allowed: exactly one of postgresTable, postgresQuery, module$/,
+    ],
+    [
+      { origin: { module: { path: './x.mjs' }, postgresQuery: { sql: 'SELECT $1' } } },
+      /^caches\.cities\.origin: .* given; allowed: exactly one of postgresTable/,
+    ],
+    [
+      { write: 'through', origin: { postgresQuery: { sql: 'SELECT $1' } } },
+      /^caches\.cities\.write: "through" given; allowed: 'memory', because the cache's origin is a query/,
+    ],
+    [
+      { origin: { postgresQuery: { sql: 'SELECT $1', result: 'all' } } },
+      /^caches\.cities\.origin\.postgresQuery\.result: "all" given; allowed: 'rows', 'row'$/,
+    ],
+    [
+      { origin: { postgresTable: { table: 't', key: [] } } },
+      /^caches\.cities\.origin\.postgresTable\.key: \[\] given; allowed: at least one column name/,
+    ],
+    [
+      { origin: { postgresTable: { table: 't', key: 7 } } },
+      /^caches\.cities\.origin\.postgresTable\.key: 7 given; allowed: the name of the key column, or a list of 1 to 32/,
+    ],
+    [
+      { origin: { postgresTable: { table: 't', key: ['a', 'a'] } } },
+      /^caches\.cities\.origin\.postgresTable\.key: \["a","a"\] given; allowed: each column once/,
+    ],
+    [
+      { origin: { postgresTable: { table: 't', key: 'a', value: 'doc', columns: ['b'] } } },
+      /^caches\.cities\.origin\.postgresTable\.value: "doc" given; allowed: none, because columns says/,
+    ],
+    [
+      { origin: { postgresTable: { table: 't', key: 'a', versionColumn: 'b', columns: ['b'] } } },
+      /^caches\.cities\.origin\.postgresTable\.versionColumn: "b" given; allowed: a column that is not among columns/,
     ],
     [
       { origin: { postgresTable: { table: '', key: 'id' } } },

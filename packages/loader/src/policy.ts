@@ -10,7 +10,7 @@ import {
   durationSetting,
   shareSetting,
 } from './config-schema.js';
-import { type PostgresTableOptions, postgresTableSchema } from './origins/postgres/postgres-table-options.js';
+import { type OriginPolicy, originPolicySchema } from './origins/origin-policy.js';
 import {
   type RefreshPolicy,
   type ResolvedRefreshPolicy,
@@ -28,7 +28,8 @@ export interface CachePolicy {
   readonly read?: ReadStrategyName | undefined;
   /**
    * `through`: origin first, then memory, then the answer. `behind`: memory and the answer, the origin later in batches.
-   * `around`: origin only, and the entry is forgotten. `memory`: no origin. Default: through if there is an origin.
+   * `around`: origin only, and the entry is forgotten. `memory`: no origin. Default: through if there is an origin that
+   * can be written.
    */
   readonly write?: WriteStrategyName | undefined;
   readonly origin?: OriginPolicy | undefined;
@@ -124,10 +125,6 @@ export interface WriteBehindPolicy {
   readonly retryMax?: Duration | undefined;
 }
 
-export interface OriginPolicy {
-  readonly postgresTable: PostgresTableOptions;
-}
-
 export const READ_STRATEGIES = ['through', 'aside'] as const;
 export type ReadStrategyName = (typeof READ_STRATEGIES)[number];
 export const WRITE_STRATEGIES = ['through', 'behind', 'around', 'memory'] as const;
@@ -181,7 +178,7 @@ const TEMPLATES = "a list of templates such as 'product:{id}'";
 export const cachePolicySchema: z.ZodType<CachePolicy> = blockSetting({
   read: choiceSetting(READ_STRATEGIES).optional(),
   write: choiceSetting(WRITE_STRATEGIES).optional(),
-  origin: blockSetting({ postgresTable: postgresTableSchema }).optional(),
+  origin: originPolicySchema.optional(),
   ttl: durationSetting(1, TTL_MS_MAX).nullable().optional(),
   idle: durationSetting(IDLE_MS_MIN, TTL_MS_MAX).nullable().optional(),
   jitter: shareSetting(0, 0.5).optional(),
@@ -253,7 +250,7 @@ export interface ResolvedWriteBehindPolicy extends ResolvedWritePolicy {
 export function resolveCachePolicy(policy: unknown, path = 'cache'): ResolvedCachePolicy {
   const given = checkConfig(cachePolicySchema, policy ?? {}, path);
   const read = given.read ?? (given.origin ? 'through' : 'aside');
-  const write = given.write ?? (given.origin ? 'through' : 'memory');
+  const write = given.write ?? (given.origin && !given.origin.postgresQuery ? 'through' : 'memory');
   const memoryBytesMax = byteSize(given.memory ?? '64MiB') as number;
   const idleMs = orElse(given.idle, null) ?? 0;
   const resolved: ResolvedCachePolicy = {
@@ -330,6 +327,8 @@ function strategyContradictions(given: CachePolicy, { read, write }: ResolvedCac
   };
   if (!given.origin && read === 'through') mistake('read', read, "'aside', because the cache has no origin");
   if (!given.origin && write !== 'memory') mistake('write', write, "'memory', because the cache has no origin");
+  if (given.origin?.postgresQuery && write !== 'memory')
+    mistake('write', write, "'memory', because the cache's origin is a query, which can only be read");
   if (given.origin && read === 'aside' && write === 'memory') {
     mistake('origin', given.origin, "none, because read: 'aside' with write: 'memory' never asks it");
   }

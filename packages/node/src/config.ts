@@ -6,6 +6,7 @@ import {
   cachePolicySchema,
   choiceSetting,
   countSetting,
+  databaseSetting,
   durationSetting,
   type PostgresDatabaseOptions,
   postgresDatabaseSchema,
@@ -28,7 +29,7 @@ export interface NodeConfig {
   readonly limits?: NodeLimits | undefined;
   /** The PostgreSQL server behind the caches, if there is one; the same as `databases` with the single name `default`. */
   readonly database?: PostgresDatabaseOptions | undefined;
-  /** PostgreSQL servers by name; a cache's `origin.postgresTable.database` says which. */
+  /** PostgreSQL servers by name; `database` in a cache's `origin.postgresTable` or `origin.postgresQuery` says which. */
   readonly databases?: Readonly<Record<string, PostgresDatabaseOptions>> | undefined;
   /** What is logged: this level and the graver ones. Default info. */
   readonly logLevel?: LogLevel | undefined;
@@ -209,15 +210,16 @@ function shareOfRest(config: NodeConfig, memoryBytesMax: number, problems: strin
 }
 
 function databaseProblems(policy: CachePolicy, path: string[], databases: ReadonlyMap<string, unknown>): string[] {
-  const table = policy.origin?.postgresTable;
-  if (!table) return [];
+  const setting = policy.origin && databaseSetting(policy.origin);
+  if (!setting) return [];
   const known = [...databases.keys()];
-  const at = [...path, 'origin', 'postgresTable', 'database'];
-  if (table.database === undefined) {
+  const at = [...path, 'origin', setting.kind, 'database'];
+  const { database } = setting;
+  if (database === undefined) {
     if (known.length === 1) return [];
     return [
       problemText(at, undefined, known.length === 0 ? 'a database; declare one under database' : known.join(', ')),
     ];
   }
-  return databases.has(table.database) ? [] : [problemText(at, table.database, known.join(', ') || 'none is declared')];
+  return databases.has(database) ? [] : [problemText(at, database, known.join(', ') || 'none is declared')];
 }

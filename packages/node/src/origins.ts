@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { type Clock, sleep } from '@larder/base';
 import { createOrigin, type Origin, PostgresDatabase, type ResolvedPostgresDatabaseOptions } from '@larder/loader';
 import { LarderError } from '@larder/proto';
@@ -73,9 +74,10 @@ async function openOrigin(
 ): Promise<Origin | undefined> {
   const policy = config.caches.get(name);
   if (!policy) return undefined;
+  const folder = dirname(config.file);
   for (;;) {
     try {
-      return await createOrigin(policy, databases, `caches.${name}`);
+      return await createOrigin(policy, databases, `caches.${name}`, { cache: name, folder, clock });
     } catch (error) {
       const mayPass = error instanceof LarderError && error.code === 'ORIGIN_UNAVAILABLE';
       if (!mayPass || clock.monotonicMs() + RETRY_MS >= deadlineMs) throw error;

@@ -46,6 +46,12 @@ const KEY_TYPES = new Map<string, KeyType>([
 
 export const KEY_TYPE_NAMES = 'smallint, integer, bigint, uuid, date, text, varchar, char, enums';
 
+/** SQL of the type whose arrays carry keys of that type. Those of limited length would cut keys off that are too long. */
+export function keyArrayType(typeName: string, type: string): string {
+  if (typeName === 'varchar') return 'text[]';
+  return typeName === 'bpchar' ? 'bpchar[]' : `${type}[]`;
+}
+
 function textOf(allowed: string, isPlain: boolean, accepts: (key: string) => boolean): KeyType {
   return { allowed, isPlain, isNumber: false, accepts };
 }

@@ -110,6 +110,19 @@ export class PostgresDatabase {
     }
   }
 
+  /**
+   * Runs statements, one by one, on a connection of their own, which is closed afterwards with all that they have left in
+   * it. For looking at things at the start. Rejects as `run` does.
+   */
+  async inspect<T>(look: (session: Session) => Promise<T>): Promise<T> {
+    const client = await this.#connect('read');
+    try {
+      return await look(new Session(client, this.label));
+    } finally {
+      client.release(true);
+    }
+  }
+
   close(): Promise<void> {
     this.breaker?.close();
     return this.#pool.end();
@@ -120,6 +133,27 @@ export class PostgresDatabase {
       return await this.#pool.connect();
     } catch (thrown) {
       throw connectError(thrown, kind, this.label);
+    }
+  }
+}
+
+export interface SessionResult {
+  readonly rows: TextRow[];
+  readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[];
+}
+
+export class Session {
+  constructor(
+    readonly client: pg.PoolClient,
+    readonly label: string,
+  ) {}
+
+  async run(text: string): Promise<SessionResult> {
+    try {
+      // Extended: it takes no second statement behind a semicolon.
+      return await this.client.query({ text, rowMode: 'array', queryMode: 'extended' } as pg.QueryArrayConfig);
+    } catch (thrown) {
+      throw postgresError(thrown, 'read', this.label);
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { LarderError } from '@larder/proto';
 import { configError, configMistake } from '../../config-check.js';
-import { KEY_TYPE_NAMES, keyType } from './key-type.js';
+import { KEY_TYPE_NAMES, keyArrayType, keyType } from './key-type.js';
 import type { PostgresDatabase } from './postgres-database.js';
 import type { PostgresTableOptions } from './postgres-table-options.js';
 import { type CatalogColumn, listed, readCatalog, type TableCatalog, type TableColumn } from './table-catalog.js';
@@ -20,6 +20,8 @@ export interface TableShape {
   readonly written: readonly TableColumn[];
   /** The column that says which write the row is from. */
   readonly version: string | undefined;
+  /** Why nothing can be written, if so. */
+  readonly unwritable: LarderError | undefined;
 }
 
 /**
@@ -56,8 +58,9 @@ export async function readTableShape(
     written: columns.filter(({ name, generated }) => !keyNames.includes(name) && !generated),
     version,
   };
-  if (isWritten) checkWritable(shape, catalog, keys, options, path);
-  return shape;
+  const unwritable = writeMistake(shape, catalog, keys, options, path);
+  if (unwritable !== undefined && isWritten) throw unwritable;
+  return { ...shape, unwritable };
 }
 
 function defaultColumns({ columns }: TableCatalog, version: string | undefined): string[] {
@@ -73,9 +76,7 @@ function keyColumn(key: CatalogColumn, path: string): KeyColumn {
   if (!key.deterministic) {
     throw mistake(path, name, 'a column with a deterministic collation, so that a row has one key');
   }
-  const arrayType =
-    key.baseTypeName === 'varchar' ? 'text[]' : key.baseTypeName === 'bpchar' ? 'bpchar[]' : `${key.baseType}[]`;
-  return { name, type, arrayType };
+  return { name, type, arrayType: keyArrayType(key.baseTypeName, key.baseType) };
 }
 
 function checkUnique({ uniqueKeys }: TableCatalog, key: readonly string[], path: string): void {
@@ -101,31 +102,28 @@ function checkDocument({ column, baseTypeName }: CatalogColumn, path: string): v
 }
 
 /** What would make each and every write fail, or write what nobody meant. */
-function checkWritable(
-  { key, written, version }: TableShape,
+function writeMistake(
+  { key, written, version }: Omit<TableShape, 'unwritable'>,
   { columns }: TableCatalog,
   keys: readonly CatalogColumn[],
   { assignedKeys }: PostgresTableOptions,
   path: string,
-): void {
+): LarderError | undefined {
   const numbered = keys.find(({ isNumbered }) => isNumbered);
   if (numbered !== undefined && assignedKeys !== true) {
     const { name } = numbered.column;
     const why = `PostgreSQL numbers '${name}' itself, but a write through the cache names its key`;
-    throw mistake(
-      `${path}.key`,
-      name,
-      `a key that the application chooses (${why}): use a uuid, insert rows with SQL and write: 'memory', or say assignedKeys: true if the application assigns the numbers`,
-    );
+    const remedies = `use a uuid, insert rows with SQL and write: 'memory', or say assignedKeys: true if the application assigns the numbers`;
+    return mistake(`${path}.key`, name, `a key that the application chooses (${why}): ${remedies}`);
   }
   const set = new Set([...key.columns, ...written].map(({ name }) => name));
   const unset = columns.find(
     ({ column: { name, notNull, defaultTo, generated } }) =>
       notNull && defaultTo === undefined && !generated && !set.has(name) && name !== version,
   );
-  if (unset === undefined) return;
+  if (unset === undefined) return undefined;
   const { name } = unset.column;
-  throw mistake(
+  return mistake(
     `${path}.columns`,
     undefined,
     `columns with '${name}', which is NOT NULL without a default, among them`,
