@@ -1,12 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-const source = (path: string): string => fileURLToPath(new URL(`./${path}/src/index.ts`, import.meta.url));
+const source = (path: string, part = '.'): string =>
+  fileURLToPath(new URL(`./${path}/src/${part}/index.ts`, import.meta.url));
 
 /** Tests run the sources, not what was built of them; processes that tests start run the build. */
 const alias = {
   '@larder/base': source('packages/base'),
   '@larder/proto': source('proto'),
+  '@larder/loader/contract': source('packages/loader', 'contract'),
   '@larder/loader': source('packages/loader'),
   '@larder/client': source('packages/client'),
   '@larder/node/internal': fileURLToPath(new URL('./packages/node/src/internal.ts', import.meta.url)),

@@ -1,165 +1,109 @@
-/** The laws of an origin (packages/loader/src/origins/origin.ts), held against every origin that there is. */
+/** The laws of an origin, held against every origin that there is. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
+  createOrigin,
   MemoryOrigin,
   type Origin,
-  type OriginRow,
   PostgresDatabase,
+  type PostgresTableOptions,
   postgresTable,
+  resolveCachePolicy,
   resolvePostgresDatabaseOptions,
 } from '@larder/loader';
+import { type OriginLaw, type OriginSubject, originLaws } from '@larder/loader/contract';
 import { LarderError } from '@larder/proto';
 import { type Postgres, startPostgres } from '@larder/test-kit';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-
-/** Makes an empty origin whose keys are whole numbers, and that refuses rows with a negative `amount`. */
-type Subject = () => Promise<Origin>;
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 let postgres: Postgres;
-let database: PostgresDatabase;
+let fenced: PostgresDatabase;
+let unfenced: PostgresDatabase;
+let folder: string;
 let tables = 0;
 
 beforeAll(async () => {
   postgres = await startPostgres();
-  database = new PostgresDatabase(resolvePostgresDatabaseOptions({ url: postgres.url }));
+  const { url } = postgres;
+  fenced = new PostgresDatabase(resolvePostgresDatabaseOptions({ url }), 'n1');
+  unfenced = new PostgresDatabase(resolvePostgresDatabaseOptions({ url, fencing: 'none' }));
+  folder = await mkdtemp(join(tmpdir(), 'larder-origin-'));
+  await writeFile(join(folder, 'map-origin.mjs'), MAP_ORIGIN);
 });
 
 afterAll(async () => {
-  await database.close();
+  await fenced.close();
+  await unfenced.close();
   await postgres.stop();
+  await rm(folder, { recursive: true });
 });
-
-const memorySubject: Subject = async () => {
-  const isNumber = /^(0|-?[1-9]\d*)$/;
-  return new MemoryOrigin(({ key, value }) => {
-    if (!isNumber.test(key)) return `the key '${key}' is not a whole number`;
-    return (JSON.parse(text(value)) as { amount: number }).amount < 0 ? 'amount must not be negative' : undefined;
-  });
-};
-
-const postgresSubject: Subject = async () => {
-  const table = `things_${tables++}`;
-  await run(`CREATE TABLE ${table} (id integer PRIMARY KEY, amount integer CHECK (amount >= 0), note text)`);
-  return postgresTable(database, { table, key: 'id', columns: ['amount', 'note'] });
-};
 
 const never = new AbortController().signal;
-let origin: Origin;
 
-async function load(...keys: string[]): Promise<(string | undefined)[]> {
-  return (await origin.loadMany(keys, never)).map((value) => (value === undefined ? undefined : text(value)));
-}
+/** Whole numbers as keys, and rows whose `amount` must not be negative. */
+const numbers = {
+  key: (n: number) => String(n),
+  value: (n: number) => Buffer.from(JSON.stringify({ amount: n, note: `number ${n}` })),
+  refused: { key: '7', value: Buffer.from('{"amount":-1,"note":"too little"}') },
+  impossible: ['abc', '', '99999999999999999999', '1\0', '1 ', ' 1', '001', '+1', '1.0'],
+};
 
-describe.each([
-  ['memory', memorySubject],
-  ['postgresTable', postgresSubject],
-])('%s', (_, create) => {
-  beforeEach(async () => {
-    origin = await create();
-  });
-  afterEach(() => origin.close());
+const tuples = {
+  ...numbers,
+  key: (n: number) => `["shop ${n % 3}",${n}]`,
+  refused: { ...numbers.refused, key: '["shop",7]' },
+  impossible: [
+    '["shop 1","1"]',
+    '["shop 1", 1]',
+    '["shop 1"]',
+    '1',
+    '',
+    '["shop 1",1,1]',
+    '["shop\\u00201",1]',
+    '["shop 1",1.0]',
+  ],
+};
 
-  describe('keys', keyLaws);
-  describe('writes', writeLaws);
-  describe('calls', callLaws);
-});
+/** A module as a user would write one. */
+const MAP_ORIGIN = `
+  export function createMapOrigin({ options }) {
+    const rows = new Map();
+    const refuse = (message) => { throw Object.assign(new Error(message), { code: 'ORIGIN', outcome: 'not-applied' }); };
+    return {
+      callMsMax: options.callMsMax,
+      loadMany: async (keys) => keys.map((key) => rows.get(key)),
+      writeMany: async (given) => {
+        for (const { key, value } of given) {
+          if (!/^(0|[1-9]\\d{0,5})$/.test(key)) refuse('no number: ' + key);
+          if (JSON.parse(Buffer.from(value).toString()).amount < 0) refuse('amount must not be negative');
+        }
+        for (const { key, value } of given) rows.set(key, Uint8Array.from(value));
+      },
+      deleteMany: async (keys) => keys.map((key) => rows.delete(key)),
+    };
+  }`;
 
-function keyLaws(): void {
-  test('answers a load in the order of the keys, and what has no row is undefined', async () => {
-    await origin.writeMany([row('1', 10), row('3', 30), row('2', 20)]);
-    expect(await load('3', '4', '1', '2')).toEqual([value(30), undefined, value(10), value(20)]);
-  });
+const subjects: Record<string, OriginSubject> = {
+  memory: { ...numbers, create: memoryOrigin },
+  'a module': { ...numbers, create: mapOrigin },
+  postgresTable: { ...numbers, create: () => columnsOrigin(fenced) },
+  'postgresTable without a fence': { ...numbers, create: () => columnsOrigin(unfenced) },
+  'postgresTable with a document': { ...numbers, create: documentOrigin },
+  'postgresTable with tuples': { ...tuples, create: tuplesOrigin },
+};
 
-  test('a key that no row can have is missing, not an error', async () => {
-    await origin.writeMany([row('1', 10)]);
-    expect(await load('abc', '1', '', '99999999999999999999', '1\0', '1 ')).toEqual([
-      undefined,
-      value(10),
-      undefined,
-      undefined,
-      undefined,
-      undefined,
-    ]);
-    expect(await load('abc')).toEqual([undefined]);
-    expect(await origin.deleteMany(['abc', '1', '99999999999999999999'])).toEqual([false, true, false]);
-    expect(await origin.deleteMany(['abc'])).toEqual([false]);
-  });
-
-  test('a row has one key: other spellings read as missing and cannot be written', async () => {
-    await origin.writeMany([row('7', 10)]);
-    expect(await load('007', '+7', '7.0', ' 7', '7')).toEqual([undefined, undefined, undefined, undefined, value(10)]);
-    for (const key of ['007', '+7', ' 7']) {
-      const error = await failure(origin.writeMany([row(key, 1)]));
-      expect([error.outcome, error.code === 'BAD_ARGUMENT' || error.code === 'ORIGIN']).toEqual(['not-applied', true]);
-    }
-    expect(await origin.deleteMany(['007'])).toEqual([false]);
-    expect(await load('7')).toEqual([value(10)]);
-  });
-}
-
-function writeLaws(): void {
-  test('a write inserts what is new and replaces what is there', async () => {
-    await origin.writeMany([row('1', 10), row('2', 20)]);
-    await origin.writeMany([row('2', 21), row('3', 31)]);
-    expect(await load('1', '2', '3')).toEqual([value(10), value(21), value(31)]);
-  });
-
-  test('a write that is repeated changes nothing', async () => {
-    const rows = [row('1', 10), row('2', 20)];
-    await origin.writeMany(rows);
-    await origin.writeMany(rows);
-    expect(await load('1', '2')).toEqual([value(10), value(20)]);
-  });
-
-  test('a write with a row that is refused is not applied at all, and the error blames a row', async () => {
-    await origin.writeMany([row('1', 10)]);
-    const error = await failure(origin.writeMany([row('1', 11), row('2', -1), row('3', 30)]));
-    expect([error.code, error.outcome]).toEqual(['ORIGIN', 'not-applied']);
-    expect(error.details?.blames).not.toBe('statement');
-    expect(await load('1', '2', '3')).toEqual([value(10), undefined, undefined]);
-  });
-
-  test('a delete tells for each key whether there was a row', async () => {
-    await origin.writeMany([row('1', 10), row('2', 20)]);
-    expect(await origin.deleteMany(['2', '5', '1'])).toEqual([true, false, true]);
-    expect(await load('1', '2')).toEqual([undefined, undefined]);
-    expect(await origin.deleteMany(['1'])).toEqual([false]);
-  });
-
-  test('the buffers of a write may be used again afterwards', async () => {
-    const bytes = Buffer.from(value(10));
-    await origin.writeMany([{ key: '1', value: bytes }]);
-    bytes.fill(0);
-    expect(await load('1')).toEqual([value(10)]);
-  });
-}
-
-function callLaws(): void {
-  test('a thousand rows at once', async () => {
-    const keys = Array.from({ length: 1000 }, (_, key) => `${key}`);
-    await origin.writeMany(keys.map((key) => row(key, Number(key))));
-    expect(await load(...keys)).toEqual(keys.map((key) => value(Number(key))));
-    expect(await origin.deleteMany(keys)).toEqual(keys.map(() => true));
-  });
-
-  test('calls at the same time do not disturb each other', async () => {
-    const groups = Array.from({ length: 30 }, (_, group) => [`${group * 2}`, `${group * 2 + 1}`]);
-    await Promise.all(groups.map((keys) => origin.writeMany(keys.map((key) => row(key, Number(key))))));
-    const loaded = await Promise.all(groups.map((keys) => load(...keys)));
-    expect(loaded).toEqual(groups.map((keys) => keys.map((key) => value(Number(key)))));
-  });
-
-  test('states how long a call can take', () => {
-    expect(origin.callMsMax).toBeGreaterThan(0);
-    expect(origin.callMsMax).toBeLessThan(60_000);
-  });
+describe.each(Object.entries(subjects))('%s', (_, subject) => {
+  for (const { name, check } of originLaws) test(name, () => check(subject));
 
   test('after close every call fails with ORIGIN_UNAVAILABLE', async () => {
+    const origin = (await subject.create()) as Origin;
     await origin.close();
     const errors = [
-      await failure(origin.loadMany(['1'], never)),
-      await failure(origin.writeMany([row('1', 1)])),
-      await failure(origin.deleteMany(['1'])),
+      await failure(origin.loadMany([subject.key(1)], new AbortController().signal)),
+      await failure(origin.writeMany([{ key: subject.key(1), value: subject.value(1) }])),
+      await failure(origin.deleteMany([subject.key(1)])),
     ];
     expect(errors.map(({ code, outcome }) => `${code} ${outcome}`)).toEqual([
       'ORIGIN_UNAVAILABLE undefined',
@@ -167,18 +111,84 @@ function callLaws(): void {
       'ORIGIN_UNAVAILABLE not-applied',
     ]);
   });
+});
+
+describe('the suite itself', () => {
+  const whole = memoryOrigin;
+  const broken: Record<string, [Partial<Origin>, string]> = {
+    'forgets the order': [
+      { loadMany: async (keys) => whole().loadMany([...keys].reverse(), never) },
+      'in the order of the keys',
+    ],
+    'throws at odd keys': [
+      { loadMany: async (keys) => (keys.includes('abc') ? Promise.reject(new Error('no number')) : []) },
+      'a key that no row can have is missing',
+    ],
+    'takes any row': [{ writeMany: async () => {} }, 'a write with a row that is refused'],
+    'finds everything': [{ deleteMany: async (keys) => keys.map(() => true) }, 'a delete tells for each key'],
+    'knows no bound': [{ callMsMax: Number.POSITIVE_INFINITY }, 'states how long a call can take'],
+  };
+
+  test.each(Object.entries(broken))('finds an origin that %s', async (_, [fault, name]) => {
+    const law = originLaws.find((each) => each.name.includes(name)) as OriginLaw;
+    const create = () => {
+      const origin = whole();
+      const rest = { callMsMax: 1, check: undefined, fence: undefined };
+      return {
+        ...rest,
+        loadMany: origin.loadMany.bind(origin),
+        writeMany: origin.writeMany.bind(origin),
+        deleteMany: origin.deleteMany.bind(origin),
+        ...fault,
+      } as Origin;
+    };
+    await expect(law.check({ ...numbers, create })).rejects.toThrow();
+  });
+});
+
+function memoryOrigin(): Origin {
+  const isNumber = /^(0|[1-9]\d{0,5})$/;
+  return new MemoryOrigin(({ key, value }) => {
+    if (!isNumber.test(key)) return `the key '${key}' is not a whole number`;
+    const { amount } = JSON.parse(Buffer.from(value).toString()) as { amount: number };
+    return amount < 0 ? 'amount must not be negative' : undefined;
+  });
 }
 
-function row(key: string, amount: number): OriginRow {
-  return { key, value: Buffer.from(value(amount)) };
+async function mapOrigin(): Promise<Origin> {
+  const module = { path: './map-origin.mjs', export: 'createMapOrigin', options: { callMsMax: 1000 } };
+  const policy = resolveCachePolicy({ origin: { module } });
+  return (await createOrigin(policy, new Map(), 'cache', { folder })) as Origin;
 }
 
-function value(amount: number): string {
-  return JSON.stringify({ amount, note: `number ${amount}` });
+async function columnsOrigin(database: PostgresDatabase): Promise<Origin> {
+  return tableOrigin(database, 'id integer PRIMARY KEY, amount integer CHECK (amount >= 0), note text', {
+    key: 'id',
+    columns: ['amount', 'note'],
+  });
 }
 
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString();
+async function documentOrigin(): Promise<Origin> {
+  const columns = `id integer PRIMARY KEY, doc jsonb NOT NULL CHECK ((doc ->> 'amount')::integer >= 0)`;
+  return tableOrigin(fenced, columns, { key: 'id', value: 'doc' });
+}
+
+async function tuplesOrigin(): Promise<Origin> {
+  const columns = 'shop text, id integer, amount integer CHECK (amount >= 0), note text, PRIMARY KEY (id, shop)';
+  return tableOrigin(fenced, columns, { key: ['shop', 'id'], columns: ['amount', 'note'] });
+}
+
+async function tableOrigin(
+  database: PostgresDatabase,
+  columns: string,
+  options: Omit<PostgresTableOptions, 'table'>,
+): Promise<Origin> {
+  const table = `things_${tables++}`;
+  const client = new pg.Client({ connectionString: postgres.url });
+  await client.connect();
+  await client.query(`CREATE TABLE ${table} (${columns})`);
+  await client.end();
+  return postgresTable(database, { table, ...options });
 }
 
 async function failure(call: Promise<unknown>): Promise<LarderError> {
@@ -188,11 +198,4 @@ async function failure(call: Promise<unknown>): Promise<LarderError> {
   );
   if (error instanceof LarderError) return error;
   throw new Error(`expected a LarderError, got ${String(error)}`);
-}
-
-async function run(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: postgres.url });
-  await client.connect();
-  await client.query(sql);
-  await client.end();
 }

@@ -17,7 +17,7 @@ export function rowVersion({ epoch = 0, seq = 0 }: OriginRow): string {
 }
 
 /**
- * The database behind a cache. The loader is its only caller; `test/contract/origin.test.ts` checks these laws:
+ * The database behind a cache. The loader is its only caller; `contract/origin-laws.ts` checks most of these laws:
  *
  * 1. The keys of one call are distinct. Different calls may run at once, but never two that write one key.
  * 2. `loadMany` answers in the order of the keys. A key that no row can have ("abc" where keys are integers) is

@@ -1,0 +1,1 @@
+export { type OriginLaw, type OriginSubject, originLaws, type TriedOrigin } from './origin-laws.js';
