@@ -259,7 +259,7 @@ export class Loader {
 
   /**
    * The partition had another owner, perhaps with a write to the origin under way that will still take effect. It began
-   * none later than in `forMs`; below 0: than so long ago.
+   * none later than in `forMs`; below 0: than so long ago; -Infinity: none but flushes, which readers do not mind.
    */
   takenOver(partition: number, forMs: number): void {
     this.#unsure.addPartition(partition, forMs);

@@ -153,8 +153,9 @@ export class Membership implements MemberHost {
 
   #owned(partition: number): void {
     this.#adoption!.begin(partition);
-    const sinceMs = this.#member!.copyOf(partition)!.beforeMineMs - this.#options!.clock.monotonicMs();
-    if (sinceMs === Number.NEGATIVE_INFINITY) return;
+    const { isInherited, beforeMineMs } = this.#member!.copyOf(partition)!;
+    if (!isInherited) return;
+    const sinceMs = beforeMineMs - this.#options!.clock.monotonicMs();
     for (const { loader } of this.#options!.caches.all) loader.takenOver(partition, sinceMs);
   }
 

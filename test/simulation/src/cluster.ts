@@ -61,7 +61,7 @@ export class Cluster {
     this.random = seededRandom(options.seed ^ 0x5eed);
     this.network = new SimulatedNetwork(this.world, this.random, options.network);
     this.checkers = new Checkers(this);
-    this.database = new SimulatedDatabase(this.world, this.random);
+    this.database = new SimulatedDatabase(this.world, this.random, options.fenced);
     const { world, random } = this;
     if (options.voters === 0) {
       this.store = new SimulatedStore(world, random, LAN_TIMERS.storeCallMs, ({ document }) =>

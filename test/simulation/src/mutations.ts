@@ -26,6 +26,7 @@ export const DIRECTED: ReadonlyMap<keyof ProtocolRules, string> = new Map([
   ['forgetFirst', 'test/simulation/src/scenarios.test.ts'],
   ['flushesCommitted', 'test/simulation/src/scenarios.test.ts'],
   ['loadsWait', 'test/simulation/src/scenarios.test.ts'],
+  ['fenceWaits', 'packages/loader/src/fence-gate.test.ts'],
   ['pendingInSync', 'packages/node/src/replication/replicator.test.ts'],
   ['voterSyncsFirst', 'packages/node/src/cluster/view-store/register/acceptor-file.test.ts'],
 ]);

@@ -5,6 +5,7 @@ import { HeldReplies } from './held-replies.js';
 import type { Operation, Result } from './history.js';
 import { OriginExecutor } from './origin-executor.js';
 import { entriesOf, keyText } from './simulated-entries.js';
+import type { SimulatedFence } from './simulated-fence.js';
 import type { SimulatedNode } from './simulated-node.js';
 import type { SimulatedProcess } from './simulated-process.js';
 
@@ -53,11 +54,12 @@ export class OperationExecutor {
     readonly node: SimulatedNode,
     readonly member: Member,
     process: SimulatedProcess,
+    fence: SimulatedFence,
   ) {
     this.#replies = new HeldReplies((partition, record) => {
       if (process === node.process) node.cluster.checkers.committed(partition, record);
     });
-    this.#origin = new OriginExecutor(member, process, node.cluster.database, this.#replies);
+    this.#origin = new OriginExecutor(member, process, node.cluster.database, fence, this.#replies);
   }
 
   execute(request: Request, answer: (answer: Answer) => void): void {

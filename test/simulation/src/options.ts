@@ -28,6 +28,8 @@ export interface SimulationOptions {
   readonly writeBehindShare: number;
   readonly writeThroughShare: number;
   readonly evictions: boolean;
+  /** The database has a fence in place of a version column. */
+  readonly fenced: boolean;
 }
 
 export interface NetworkOptions {
@@ -99,6 +101,7 @@ export function randomOptions(seed: number): SimulationOptions {
     writeBehindShare: pick(random, [0, 0.5]),
     evictions: random.next() < 0.3,
     writeThroughShare: pick(random, [0, 0.2, 0.5]),
+    fenced: random.next() < 0.5,
   };
 }
 

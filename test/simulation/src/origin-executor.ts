@@ -5,6 +5,7 @@ import type { Operation } from './history.js';
 import { type Answer, CACHES, type Request, resultOf } from './operation-executor.js';
 import { type SimulatedDatabase, STATEMENT_MS_MAX, type StatementOutcome } from './simulated-database.js';
 import { entriesOf } from './simulated-entries.js';
+import type { SimulatedFence } from './simulated-fence.js';
 import type { SimulatedProcess } from './simulated-process.js';
 
 /**
@@ -23,6 +24,7 @@ export class OriginExecutor {
     readonly member: Member,
     readonly process: SimulatedProcess,
     readonly database: SimulatedDatabase,
+    readonly fence: SimulatedFence,
     readonly replies: HeldReplies,
   ) {}
 
@@ -96,27 +98,30 @@ export class OriginExecutor {
     );
   }
 
-  #execute(
-    replicator: Replicator,
-    request: Request,
-    { epoch, seq }: ReplicatedRecord,
-    answer: (answer: Answer) => void,
-  ): void {
+  #execute(replicator: Replicator, request: Request, forget: ReplicatedRecord, answer: (answer: Answer) => void): void {
+    const { epoch, seq } = forget;
     const { key, operation, partition } = request;
-    if (this.member.serving(partition) !== replicator) {
+    if (this.member.serving(partition) !== replicator || this.fence.isShut(partition)) {
       this.#ended(replicator, request, 'refused', false, answer);
       return;
     }
     const value = operation.kind === 'set' ? Buffer.from(operation.value) : undefined;
-    this.database.execute(key, { epoch, seq, value }, (outcome, existed) =>
-      this.process.run(() => this.#ended(replicator, request, outcome, existed, answer)),
+    this.database.execute(key, { epoch, seq, value }, this.fence, (outcome, existed) =>
+      this.process.run(() => {
+        if (outcome !== 'fenced') {
+          this.#ended(replicator, request, outcome, existed, answer);
+          return;
+        }
+        this.fence.renew();
+        this.#execute(replicator, request, forget, answer);
+      }),
     );
   }
 
   #ended(
     replicator: Replicator,
     request: Request,
-    outcome: StatementOutcome,
+    outcome: Ended,
     existed: boolean,
     answer: (answer: Answer) => void,
   ): void {
@@ -161,6 +166,7 @@ export class OriginExecutor {
     const nowMs = this.process.monotonicMs();
     if (this.#underWay.has(key) || nowMs < (this.#unsureUntilMs.get(key) ?? 0)) return false;
     if (!this.member.rules.loadsWait) return true;
+    if (this.database.fenced) return !this.fence.isShut(replicator.partition);
     const { beforeMineMs, waitUntilMs } = this.member.copyOf(replicator.partition)!;
     const sinceMs = entriesOf(replicator).unsure.has(key) ? waitUntilMs : beforeMineMs;
     return nowMs >= sinceMs + UNSURE_MS;
@@ -174,6 +180,8 @@ export class OriginExecutor {
     this.#steps.set(key, (this.#steps.get(key) ?? 0) + 1);
   }
 }
+
+type Ended = Exclude<StatementOutcome, 'fenced'>;
 
 /** What the request log says of a write that is under way, or ended with an unknown outcome; and of one refused. */
 const BEGUN = -1;
@@ -191,7 +199,7 @@ function answerOf(operation: Operation, result: number): Answer {
   return result === FAILED ? { kind: 'failed' } : { kind: 'done', result: resultOf(operation, result) };
 }
 
-function changeOf({ key, operation, id }: Request, outcome: StatementOutcome | undefined, result: number) {
+function changeOf({ key, operation, id }: Request, outcome: Ended | undefined, result: number) {
   const written = outcome === 'done' && operation.kind === 'set' ? operation : undefined;
   const value: Uint8Array | undefined = written === undefined ? undefined : Buffer.from(written.value);
   const ttlMs = written === undefined ? 0 : written.ttlMs;

@@ -25,6 +25,7 @@ const CALM: SimulationOptions = {
   writeBehindShare: 0,
   writeThroughShare: 0,
   evictions: false,
+  fenced: false,
 };
 
 /** Three nodes that have spread their partitions. */

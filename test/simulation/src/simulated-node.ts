@@ -3,6 +3,7 @@ import { type Envelope, LAN_TIMERS, Member, type ViewDocument, type ViewStore } 
 import type { Cluster } from './cluster.js';
 import { type Answer, OperationExecutor, type Request } from './operation-executor.js';
 import { entriesOf, keyText, SimulatedEntries } from './simulated-entries.js';
+import { SimulatedFence } from './simulated-fence.js';
 import { SimulatedProcess } from './simulated-process.js';
 
 /** A machine that runs one node at a time: started, killed, paused, started again with empty memory. */
@@ -79,7 +80,8 @@ export class SimulatedNode {
     const self = { id: this.name, address: `${this.name}:1`, zone: this.zone, pool: '', weight: 1 };
     const config = { copies: 2, copiesMin: cluster.options.copiesMin, timers: LAN_TIMERS } as const;
     const founding = this.founder ? { config } : undefined;
-    const member = new Member(
+    const fence = new SimulatedFence(this.name, process, cluster.database, () => member);
+    const member: Member = new Member(
       {
         self,
         founding,
@@ -92,7 +94,10 @@ export class SimulatedNode {
       {
         send: (node, envelope) => this.#send(process, node, envelope),
         createEntries: () => new SimulatedEntries(process, random.next() < 0.2 ? random.next() * 600 : 0),
-        ownerChanged: (partition, owns) => owns || this.#evictable.delete(partition),
+        ownerChanged: (partition, owns) => {
+          if (!owns) this.#evictable.delete(partition);
+          fence.ownerChanged(partition, owns);
+        },
         evictableChanged: (partition, evictable) => this.#setEvictable(partition, evictable),
         viewInstalled: (view) => this.#viewInstalled(view),
         expelled: () => this.#expelled(process),
@@ -100,9 +105,12 @@ export class SimulatedNode {
       },
     );
     this.member = member;
-    this.executor = new OperationExecutor(this, member, process);
+    this.executor = new OperationExecutor(this, member, process, fence);
     this.#expiryTimer = process.every(100, () => this.#expire());
-    this.#flushTimer = process.every(150, () => this.#flushDirty(process));
+    this.#flushTimer = process.every(150, () => {
+      fence.raise();
+      this.#flushDirty(process, fence);
+    });
   }
 
   #send(process: SimulatedProcess, to: string, envelope: Envelope): void {
@@ -148,17 +156,18 @@ export class SimulatedNode {
     }
   }
 
-  /** Write-behind: what the database does not have yet goes there, fenced by its version. */
-  #flushDirty(process: SimulatedProcess): void {
+  /** Write-behind: what the database does not have yet goes there, and would not if it were older. */
+  #flushDirty(process: SimulatedProcess, fence: SimulatedFence): void {
     const { cluster, member } = this;
     if (member === undefined) return;
     for (const partition of member.holdings.copies.keys()) {
       const replicator = member.serving(partition);
-      if (replicator === undefined) continue;
+      if (replicator === undefined || fence.isShut(partition)) continue;
       for (const { record, dirty } of entriesOf(replicator).entries.values()) {
         if (!dirty || (member.rules.flushesCommitted && record.seq > replicator.committedSeq)) continue;
-        cluster.database.write(keyText(record.key), record, (done) => {
+        cluster.database.write(keyText(record.key), record, fence, (done, fenced) => {
           process.run(() => {
+            if (fenced) fence.renew();
             if (done && member.serving(partition) === replicator) replicator.clean(record.cache, record.key, record);
           });
         });

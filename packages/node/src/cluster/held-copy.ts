@@ -26,6 +26,8 @@ export class HeldCopy {
    * be younger. Monotonic; -Infinity: there was no owner before.
    */
   beforeMineMs = Number.NEGATIVE_INFINITY;
+  /** As owner: another node owned it before. What that has begun outside of the cluster may still be under way. */
+  isInherited = false;
   #frozenMs: number | undefined;
   /** A hand-over that failed is not tried again before. */
   handOverAfterMs = Number.NEGATIVE_INFINITY;

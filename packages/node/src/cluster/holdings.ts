@@ -120,7 +120,8 @@ export class Holdings {
     }
     if (place.role === 'owner' && copy.phase !== 'owner') {
       copy.becomeOwner(placement.epoch, this.#waitUntilMs(partition, placement, before), this.host);
-      if (placement.origin !== 'handed-over' && !isFirst(placement)) copy.beforeMineMs = copy.waitUntilMs;
+      copy.isInherited = !isFirst(placement);
+      if (placement.origin !== 'handed-over' && copy.isInherited) copy.beforeMineMs = copy.waitUntilMs;
     }
   }
 

@@ -303,12 +303,14 @@ describe('member', () => {
 
   it('knows since when no owner before it can have begun anything', () => {
     const before = (): number => bench.member.copyOf(0)!.beforeMineMs;
-    expect(before()).toBe(Number.NEGATIVE_INFINITY);
+    const isInherited = (): boolean => bench.member.copyOf(0)!.isInherited;
+    expect([before(), isInherited()]).toEqual([Number.NEGATIVE_INFINITY, false]);
     bench = successorBench();
     bench.heartbeatFrom('a');
     bench.clock.advance(30);
     bench.change((draft) => draft.promoteSuccessor(0, 1));
     expect(before()).toBe(bench.clock.monotonicMs() - 30 + 1_050);
+    expect(isInherited()).toBe(true);
     bench.clock.advance(5_000);
     bench.change((draft) => draft.startFresh(0, 'b', 0, 1));
     expect(before()).toBe(bench.clock.monotonicMs());

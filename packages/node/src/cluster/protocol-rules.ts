@@ -55,6 +55,10 @@ export const ALL_RULES = {
   statementsHold: true,
   /** Who takes over keeps no loads until no statement of the owner before can be alive. */
   loadsWait: true,
+  /** Who takes over writes no row before the owners before are fenced off in the database. */
+  fenceRaised: true,
+  /** They are fenced off when they can begin nothing more, not before. */
+  fenceWaits: true,
   /** Only what is committed is written behind. */
   flushesCommitted: true,
   /** An owner stands still while it hands a partition over. */
