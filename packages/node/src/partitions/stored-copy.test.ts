@@ -1,7 +1,7 @@
 import { ManualClock, seededRandom } from '@larder/base';
 import { partitionOf } from '@larder/proto';
 import { expect, it } from 'vitest';
-import type { ReplicatedRecord } from '../replication/record.js';
+import { invalidationRecord, type ReplicatedRecord } from '../replication/record.js';
 import { createStorage } from '../storage/create-storage.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import { Removals } from './removals.js';
@@ -36,13 +36,14 @@ function newCopy() {
   return { copy, missing };
 }
 
-it('an entry of a cache that the node does not have is not taken; that one is gone, or clean, is nothing to it', () => {
+it('an entry of a cache that the node does not have is not taken; that it is gone, invalid or clean is nothing to it', () => {
   const { copy, missing } = newCopy();
   const [key] = keys();
   const record = { epoch: 1, seq: 1, cache: 1, key: key!, ttlMs: 0, flags: 0, request: undefined, result: 0 };
   expect(copy.apply({ ...record, value: Buffer.from('x') })).toBe(false);
   expect(missing).toEqual([1]);
   expect(copy.apply({ ...record, value: undefined })).toBe(true);
+  expect(copy.apply(invalidationRecord({ epoch: 1, seq: 2, cache: 1, value: undefined }))).toBe(true);
   copy.clean(1, key!, 1, 1);
   expect(copy.count).toBe(0);
   expect(copy.apply({ ...record, cache: 0, value: Buffer.from('x') })).toBe(true);

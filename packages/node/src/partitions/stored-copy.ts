@@ -36,7 +36,7 @@ export class StoredCopy implements CopyEntries {
   apply(record: ReplicatedRecord): boolean {
     const { cache, key, value, epoch, seq, ttlMs, flags } = record;
     if (isInvalidation(record)) {
-      this.storage.invalidate(cache, this.partition, seq, value);
+      if (cache < this.cacheCount) this.storage.invalidate(cache, this.partition, seq, value);
       return true;
     }
     const at = wholeKey(key, this.partition);
