@@ -3,6 +3,7 @@ import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
 import type { Hold, HoldSink, RequestId } from './entry-memory.js';
 import { sharedKey } from './key-text.js';
+import { namedError } from './named-error.js';
 import { isFenced, type OriginRow } from './origins/origin.js';
 import { PENDING_COUNT_MAX, type ResolvedWritePolicy } from './policy.js';
 import type { Reply } from './reply.js';
@@ -223,7 +224,7 @@ export class WriteQueue {
         if (isFenced(error)) this.options.context.counters.fencedStatements++;
         for (const write of part) {
           if (isFenced(error)) this.#sendAgain(write);
-          else this.#failed(write, error);
+          else this.#failed(write, namedError(error, this.options.context.name, write.text));
         }
       },
     });

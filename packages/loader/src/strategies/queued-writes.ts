@@ -2,6 +2,7 @@ import { deferred } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
 import { type RequestId, RequestResult } from '../entry-memory.js';
 import { keyText, valueCopy } from '../key-text.js';
+import { namedError } from '../named-error.js';
 import type { Reply } from '../reply.js';
 import { PendingWrite, WriteQueue } from '../write-queue.js';
 import type { OriginContext, WriteStrategy } from './strategy.js';
@@ -122,7 +123,8 @@ export abstract class QueuedWrites implements WriteStrategy {
   }
 
   #mistake(text: string | undefined, value: Uint8Array): LarderError | undefined {
-    return text === undefined ? undefined : this.context.origin.check?.(text, value);
+    const mistake = text === undefined ? undefined : this.context.origin.check?.(text, value);
+    return mistake && namedError(mistake, this.context.name, text!);
   }
 
   #failed(write: PendingWrite, error: LarderError): void {

@@ -4,6 +4,7 @@ import { isHidden, isOver, isSeen } from '../is-hidden.js';
 import { keyText } from '../key-text.js';
 import { MissBatcher } from '../miss-batcher.js';
 import { MissCause } from '../miss-cause.js';
+import { namedError } from '../named-error.js';
 import type { CopiedEntry, Reply } from '../reply.js';
 import { Flight } from '../single-flight.js';
 import { splitBatch } from '../split-batch.js';
@@ -254,13 +255,15 @@ export class ReadThrough {
     const kept = error.code === 'ORIGIN_UNAVAILABLE' ? this.#kept(flight) : undefined;
     if (kept === undefined) {
       if (memory.peek(flight.key) === 0) memory.noteMissCause(flight.key, MissCause.loadFailed);
-      this.#fail(flight, error);
+      this.#fail(flight, namedError(error, this.context.name, flight.text));
       return;
     }
     this.#end(flight);
     if (kept.stale) counters.staleServed += flight.waiters.length;
     for (const reply of flight.waiters) reply.copied(kept);
-    for (const reply of flight.fresh) reply.failed(error);
+    if (flight.fresh.length === 0) return;
+    const named = namedError(error, this.context.name, flight.text);
+    for (const reply of flight.fresh) reply.failed(named);
   }
 
   #kept({ key, partition }: Flight): CopiedEntry | undefined {

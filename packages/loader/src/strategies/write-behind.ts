@@ -4,6 +4,7 @@ import { EntryFlag, type EntryRef, PutResult, RequestResult } from '../entry-mem
 import { Flusher } from '../flusher.js';
 import { isSeen } from '../is-hidden.js';
 import { keyText } from '../key-text.js';
+import { namedError } from '../named-error.js';
 import type { Reply } from '../reply.js';
 import { closed, notUtf8 } from './queued-writes.js';
 import type { OriginContext, WriteStrategy } from './strategy.js';
@@ -49,14 +50,19 @@ export class WriteBehind implements WriteStrategy {
     reply: Reply,
     timeoutMs: number,
   ): void {
-    const { memory, origin, life } = this.context;
+    const { memory, life } = this.context;
     const text = keyText(key);
     const refusal =
-      (text === undefined ? undefined : origin.check?.(text, value.subarray(start, end))) ??
+      this.#mistake(text, value.subarray(start, end)) ??
       this.#put(text, key, value, start, end, life.lifeMs(ttlMs), EntryFlag.dirty, RequestResult.done);
     if (refusal === undefined) reply.written(memory.putEpoch, memory.putSeq, 1);
     else if (this.#spills(refusal)) this.spill.set(key, value, start, end, ttlMs, reply, timeoutMs);
     else reply.failed(refusal);
+  }
+
+  #mistake(text: string | undefined, value: Uint8Array): LarderError | undefined {
+    const mistake = text === undefined ? undefined : this.context.origin.check?.(text, value);
+    return mistake && namedError(mistake, this.context.name, text!);
   }
 
   delete(key: KeySlice, reply: Reply, timeoutMs: number): void {

@@ -21,7 +21,7 @@ export function postgresError(thrown: unknown, kind: StatementKind, database: st
     return unavailable(unreachable(database, failure), unknown, failure);
   }
   const { code, constraint, column } = failure;
-  const message = shortened(failure.message);
+  const message = shortened(withoutValues(failure.message, code));
   const details = { sqlState: code, constraint, column };
   if (OUTCOME_UNKNOWN.test(code)) return unavailable(`${database}: ${message}`, unknown, failure, details);
   if (UNAVAILABLE.test(code)) return unavailable(`${database}: ${message}`, rolledBack, failure, details);
@@ -45,7 +45,12 @@ const UNAVAILABLE = /^(53|57|40|55P|58|25006|0A000|26000)/;
 /** Data, cardinality, constraints, view checks, trigger code, limits such as an index row's size. */
 const ROW_TO_BLAME = /^(21|22|23|44|P0|54)/;
 
-/** PostgreSQL quotes the value that it refuses, whole. */
+/** Errors end up in logs, where values have no business. What PostgreSQL quotes of data exceptions are values, of others names. */
+function withoutValues(message: string, code: string): string {
+  return code.startsWith('22') ? message.replace(/".*"/s, '"..."') : message;
+}
+
+/** What a trigger raises may be of any length. */
 const MESSAGE_LENGTH_MAX = 1_000;
 
 function shortened(message: string): string {
