@@ -41,6 +41,17 @@ const FIGURES = {
   p99Ms: expect.any(Number),
   dbStatements: expect.any(Number),
   dbStatementsAvoided: expect.any(Number),
+  misses: expect.objectContaining({ cold: expect.any(Number), 'load failed': 0 }),
+  loads: expect.any(Number),
+  loadP99Ms: expect.any(Number),
+  keysPerLoad: expect.any(Number),
+  coalescedWaiters: expect.any(Number),
+  writeP99Ms: expect.any(Number),
+  rowsPerWrite: expect.any(Number),
+  refreshes: expect.any(Number),
+  staleServed: 0,
+  pendingWrites: 0,
+  deadLetters: 0,
 };
 
 test('the demonstration runs against a given database, ends by itself and prints its results as JSON', async () => {

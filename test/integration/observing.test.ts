@@ -106,6 +106,14 @@ describe('larder-node status', () => {
   });
 });
 
+test('an error of the database names cache and key, and not the value', async () => {
+  const fault = larder.cache('products').set(7, { name: 'Seven', price: 'a secret' });
+  await expect(fault).rejects.toThrow(
+    /^ORIGIN: cache 'products', key "7": PostgreSQL .* refused: invalid input syntax/,
+  );
+  await expect(fault).rejects.not.toThrow(/secret/);
+});
+
 describe('explain', () => {
   test('of a key that was never here, from any node, and that looking changes nothing', async () => {
     for (const endpoint of cluster.endpoints) {

@@ -11,6 +11,7 @@ import { type Dataset, loadCities, USERS } from './dataset/load-cities.js';
 import type { AuditRecord, City, Session, Visits } from './dataset/schema.js';
 import type { Options } from './options.js';
 import { hintText } from './report/hint.js';
+import { insideText } from './report/inside.js';
 import { type Output, showProgress } from './report/progress.js';
 import { type Results, summarize } from './report/results.js';
 import { grouped, tableText } from './report/table.js';
@@ -101,7 +102,7 @@ async function run(parts: Parts, options: Options, output: Output, signal: Abort
   const after = await larder.nodeStatistics();
   const { measurements } = site;
   const results = summarize({ measurements, seconds, rows: dataset.cityIds.length, before, after, furtherErrors });
-  output.write(`\n${tableText(results)}\n\n`);
+  output.write(`\n${tableText(results)}\n\n${insideText(results)}\n\n`);
   output.write(
     `visits: ${grouped(site.visitCounts.size)} counters acknowledged, ${furtherErrors} missing in PostgreSQL\n`,
   );

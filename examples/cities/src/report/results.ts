@@ -14,6 +14,27 @@ export interface CacheResult {
   readonly dbStatements: number;
   /** An application without a cache sends one statement for each operation. */
   readonly dbStatementsAvoided: number;
+  /** Of the nodes' reads, by cause. */
+  readonly misses: {
+    readonly cold: number;
+    readonly expired: number;
+    readonly evicted: number;
+    readonly invalidated: number;
+    readonly moved: number;
+    readonly 'load failed': number;
+  };
+  /** Rows asked of PostgreSQL by the nodes; how long a statement took, on the slowest node, and how many it asked for. */
+  readonly loads: number;
+  readonly loadP99Ms: number;
+  readonly keysPerLoad: number;
+  readonly coalescedWaiters: number;
+  readonly writeP99Ms: number;
+  readonly rowsPerWrite: number;
+  readonly refreshes: number;
+  readonly staleServed: number;
+  /** When the run was over, and the writes on their way had been waited for. */
+  readonly pendingWrites: number;
+  readonly deadLetters: number;
 }
 
 export interface Results {
@@ -58,7 +79,41 @@ function cacheResult(run: Run, name: CacheName): CacheResult {
     p99Ms: rounded(latency.percentileMs(0.99), 3),
     dbStatements,
     dbStatementsAvoided: Math.max(0, ops - dbStatements),
+    ...inside(run, name, grown),
   };
+}
+
+function inside(run: Run, name: CacheName, grown: (counter: CounterName) => number) {
+  return {
+    misses: {
+      cold: grown('missesCold'),
+      expired: grown('missesExpired'),
+      evicted: grown('missesEvicted'),
+      invalidated: grown('missesInvalidated'),
+      moved: grown('missesMoved'),
+      'load failed': grown('missesLoadFailed'),
+    },
+    loads: grown('loads'),
+    loadP99Ms: slowest(run.after, name, 'loadMs'),
+    keysPerLoad: ratio(grown('loads'), grown('readStatements')),
+    coalescedWaiters: grown('coalescedWaiters'),
+    writeP99Ms: slowest(run.after, name, 'writeMs'),
+    rowsPerWrite: ratio(grown('rowsWritten'), grown('writeStatements')),
+    refreshes: grown('refreshes'),
+    staleServed: grown('staleServed'),
+    pendingWrites: total(run.after, name, 'pendingWrites'),
+    deadLetters: total(run.after, name, 'refusedRows'),
+  };
+}
+
+/** The worst 99th percentile of the nodes, of the last one to two minutes. */
+function slowest(nodes: readonly NodeStatistics[], cache: string, time: 'loadMs' | 'writeMs'): number {
+  const caches = nodes.flatMap((node) => node.caches.filter(({ name }) => name === cache));
+  return rounded(Math.max(0, ...caches.map((statistics) => statistics[time]?.p99 ?? 0)), 2);
+}
+
+function ratio(items: number, statements: number): number {
+  return statements === 0 ? 0 : rounded(items / statements, 1);
 }
 
 type CounterName = {
