@@ -62,6 +62,8 @@ export interface CacheStatistics {
   readonly refreshesSkipped: number;
   /** Gets that were answered with a value whose life was over, because the database could not be asked. */
   readonly staleServed: number;
+  /** Of tags or of all, counted at each node that carried them out. */
+  readonly invalidations: number;
 }
 
 /** Of the last one to two minutes. Percentiles are at most an eighth too high. */

@@ -82,10 +82,11 @@ function leasesText({ leases, leasesExpired, refusedFills }: CacheStatistics): s
 
 function writesText(cache: CacheStatistics): string {
   const { sets, deletes, rowsWritten, writeStatements, coalescedWrites, writeFailures } = cache;
-  const { spilledWrites, fencedStatements } = cache;
+  const { spilledWrites, fencedStatements, invalidations } = cache;
   return listText([
     sets > 0 && countOf(sets, 'set'),
     deletes > 0 && countOf(deletes, 'delete'),
+    invalidations > 0 && countOf(invalidations, 'invalidation'),
     writeStatements > 0 && `${countOf(rowsWritten, 'row')} in ${countOf(writeStatements, 'statement')}`,
     some(coalescedWrites, 'coalesced'),
     some(spilledWrites, 'straight to the database'),
