@@ -17,6 +17,9 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   memory: () => import('./memory.js'),
   load: () => import('./load.js'),
   writes: () => import('./writes.js'),
+  'cold-key': () => import('./cold-key.js'),
+  refresh: () => import('./refresh.js'),
+  outage: () => import('./outage.js'),
 };
 
 async function main(argv: string[]): Promise<number> {

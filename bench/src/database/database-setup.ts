@@ -7,6 +7,8 @@ import { fillThings, TABLE } from './things-table.js';
 export interface DatabaseSetup {
   readonly url: string;
   readonly larder: Larder;
+  readonly cluster: Cluster;
+  readonly postgres: Postgres;
   cpuTimes(): CpuTimes | undefined;
   /** Of the cache, summed over the nodes. */
   statistics(cache: string): Promise<CacheStatistics>;
@@ -18,7 +20,11 @@ export interface DatabaseSetupOptions {
   readonly rows: number;
   /** Whether a commit is on disk before it is acknowledged. */
   readonly durable: boolean;
-  /** Policies of caches on the table, by name; the origin is filled in. */
+  /** Further settings of postgresql.conf. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+  /** Further settings of the nodes' database. */
+  readonly database?: object;
+  /** Policies of caches on the table, by name; the origin is filled in, unless it is null: then there is none. */
   readonly caches: Readonly<Record<string, object>>;
 }
 
@@ -26,17 +32,19 @@ export interface DatabaseSetupOptions {
 export async function setUpDatabase(options: DatabaseSetupOptions): Promise<DatabaseSetup> {
   const postgres = await startPostgres({
     durable: options.durable,
-    settings: { shared_buffers: '256MB', max_wal_size: '4GB' },
+    settings: { shared_buffers: '256MB', max_wal_size: '4GB', ...options.settings },
   });
   let cluster: Cluster | undefined;
   try {
     await fillThings(postgres.url, options.rows);
-    cluster = await startCluster({ nodes: options.nodes, config: configOf(postgres, options.caches) });
+    cluster = await startCluster({ nodes: options.nodes, config: configOf(postgres, options) });
     const larder = await connect({ endpoints: cluster.endpoints, timeout: '30s' });
     const nodePids = cluster.nodes.map(({ pid }) => pid);
     return {
       url: postgres.url,
       larder,
+      cluster,
+      postgres,
       cpuTimes: () => cpuTimes(nodePids, postgres.pid),
       statistics: (cache) => sumStatistics(larder, cache),
       stop: () => stop(larder, cluster, postgres),
@@ -47,13 +55,18 @@ export async function setUpDatabase(options: DatabaseSetupOptions): Promise<Data
   }
 }
 
-function configOf(postgres: Postgres, caches: DatabaseSetupOptions['caches']): Record<string, unknown> {
+function configOf(postgres: Postgres, { database, caches }: DatabaseSetupOptions): Record<string, unknown> {
   const origin = { postgresTable: { table: TABLE, key: 'id' } };
   return {
     memory: '512MiB',
-    database: { url: postgres.url },
-    caches: Object.fromEntries(Object.entries(caches).map(([name, policy]) => [name, { origin, ...policy }])),
+    database: { url: postgres.url, ...database },
+    caches: Object.fromEntries(Object.entries(caches).map(([name, policy]) => [name, withOrigin(policy, origin)])),
   };
+}
+
+function withOrigin(policy: object, origin: object): object {
+  const { origin: given, ...rest } = policy as { readonly origin?: null };
+  return given === null ? rest : { origin, ...rest };
 }
 
 async function stop(larder: Larder | undefined, cluster: Cluster | undefined, postgres: Postgres): Promise<void> {
