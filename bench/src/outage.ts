@@ -77,9 +77,10 @@ async function survive(setup: DatabaseSetup, traffic: Traffic, outageMs: number)
   const running = traffic.run();
   let oldestPendingMs = 0;
   const watch = async (): Promise<number> => {
-    const { pendingWrites, oldestPendingMs: oldestMs } = await setup.statistics('behind');
-    oldestPendingMs = Math.max(oldestPendingMs, oldestMs);
-    return pendingWrites;
+    const nodes = await setup.larder.nodeStatistics();
+    const each = nodes.flatMap(({ caches }) => caches.filter(({ name }) => name === 'behind'));
+    oldestPendingMs = Math.max(oldestPendingMs, ...each.map((statistics) => statistics.oldestPendingMs));
+    return each.reduce((sum, { pendingWrites }) => sum + pendingWrites, 0);
   };
   const endMs = performance.now() + outageMs;
   while (performance.now() < endMs) {
