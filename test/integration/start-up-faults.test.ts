@@ -159,6 +159,18 @@ describe('the address', () => {
   });
 });
 
+test('a node that waits for the other voters ends when it is told to', async () => {
+  const config = configFile({ ...CACHES, drainTimeout: '10ms' });
+  const voters = `n1=${address},n2=127.0.0.1:1,n3=127.0.0.1:2`;
+  const flags = ['--config', config, '--id', 'n1', '--listen', address, '--voters', voters];
+  const child = spawn(process.execPath, [MAIN, ...flags]);
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => chunk.includes('"event":"founding"') && resolve());
+  });
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
+
 describe('the database', () => {
   let postgres: Postgres;
   let database: FreshDatabase;

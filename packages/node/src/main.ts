@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { stripVTControlCharacters } from 'node:util';
+import { systemClock } from '@larder/base';
 import { LarderError } from '@larder/proto';
 import { type CommandDef, defineCommand, renderUsage } from 'citty';
 import { flags, parseCommandLine } from './command-line.js';
@@ -77,7 +78,7 @@ async function main(args: readonly string[]): Promise<void> {
   logGrpcTo(log);
   endOnBugs(log);
   const starting = startNode({ ...place, config, log });
-  stopOnSignals(starting, log);
+  stopOnSignals(starting, config.drainTimeoutMs, log);
   reconfigureOnSignal(starting, configPath, log);
   await starting;
 }
@@ -117,8 +118,11 @@ function reconfigureOnSignal(starting: Promise<RunningNode>, configPath: string,
   });
 }
 
-/** The first signal stops the node in order, also one that is still starting; a second one ends it at once. */
-function stopOnSignals(starting: Promise<RunningNode>, log: Log): void {
+/**
+ * The first signal stops the node in order; a second one ends it at once. One that is still starting, and may wait for a
+ * cluster that is away, has nothing to hand over: it ends after `drainTimeout`.
+ */
+function stopOnSignals(starting: Promise<RunningNode>, drainTimeoutMs: number, log: Log): void {
   let isStopping = false;
   let started: RunningNode | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -130,6 +134,12 @@ function stopOnSignals(starting: Promise<RunningNode>, log: Log): void {
     isStopping = true;
     log.info({ event: 'stopping', signal, pendingWrites });
     void starting.then(stop, () => {});
+    systemClock.after(drainTimeoutMs, endUnlessStarted);
+  };
+  const endUnlessStarted = (): void => {
+    if (started !== undefined) return;
+    log.info({ event: 'stopped', pendingWrites: 0, unfinished: 0 });
+    process.exit(ExitCode.ok);
   };
   const stop = async (node: RunningNode): Promise<void> => {
     const { pendingWrites, unfinished } = await node.close();
