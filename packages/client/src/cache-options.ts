@@ -60,6 +60,8 @@ export interface DeleteOptions extends WriteOptions {
 export interface SetOptions extends DeleteOptions {
   /** Absent: the cache's. null: never expires. */
   readonly ttl?: Duration | null;
+  /** By which `invalidateTags` forgets the entry: up to 32, of 1 to 128 bytes. Absent or empty: those that the cache's policy names. */
+  readonly tags?: readonly string[];
 }
 
 /** A time to live as it travels. Throws BAD_ARGUMENT. */

@@ -38,7 +38,9 @@ import {
   type Load,
   type LoadOptions,
 } from './fills.js';
+import { invalidateEverywhere } from './invalidation.js';
 import { type Key, keyText } from './keys.js';
+import { checkedTags, invalidatedTags } from './tags.js';
 import { wireWrite } from './write-strategy.js';
 
 /** What a cache is made of. */
@@ -117,13 +119,15 @@ export class Cache<V> {
   #set(key: Key, value: V, options: SetOptions | undefined, extras: OperationExtras | undefined): Promise<Written> {
     let bytes: Uint8Array;
     let ttlMs: number;
+    let all = extras;
     try {
       bytes = encodeValue(this.#parts.codec, value);
       ttlMs = options?.ttl === undefined ? this.#parts.ttlMs : wireTtl(options.ttl);
+      if (options?.tags !== undefined) all = { ...extras, tags: checkedTags(options.tags) };
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#runWrite(OperationKind.set, key, bytes, ttlMs, options, writtenAnswer, extras);
+    return this.#runWrite(OperationKind.set, key, bytes, ttlMs, options, writtenAnswer, all);
   }
 
   /**
@@ -145,7 +149,10 @@ export class Cache<V> {
     return this.#runWrite(OperationKind.delete, key, undefined, TTL_DEFAULT, options, foundAnswer);
   }
 
-  /** How many of the keys had an entry. Rejects with BATCH if a key failed. */
+  /**
+   * Each key on its own: how many of them had an entry. Rejects with BATCH, which holds every key's outcome, if a key failed.
+   * The way to forget a few entries that are known to be related; tags are for those that are not.
+   */
   async deleteMany(keys: Iterable<Key>, options?: DeleteOptions): Promise<number> {
     const texts = distinctTexts(keys);
     const found = await settleAll(
@@ -184,11 +191,15 @@ export class Cache<V> {
   /** `lease` undefined: the cache grants none. 0: there is none any more. */
   #fillTarget(text: string, lease: number | undefined, options: SetOptions): FillTarget<V> {
     if (lease === 0) return NOT_STORED;
-    if (lease === undefined) return { lease: 0, store: (value) => this.set(text, value, options), release() {} };
+    const store = (value: V, tags: readonly string[], extras?: OperationExtras): Promise<Written> => {
+      const all = tags.length === 0 ? options : { ...options, tags: [...(options.tags ?? []), ...tags] };
+      return this.#set(text, value, all, extras);
+    };
+    if (lease === undefined) return { lease: 0, store, release() {} };
     const extras = { fill: lease };
     return {
       lease,
-      store: (value) => this.#set(text, value, options, extras),
+      store: (value, tags) => store(value, tags, extras),
       release: () => {
         this.#run(OperationKind.release, text, undefined, TTL_DEFAULT, undefined, foundAnswer, extras).catch(() => {});
       },
@@ -201,6 +212,30 @@ export class Cache<V> {
    */
   explain(key: Key, options?: Pick<CallOptions, 'timeout'>): Promise<Explanation> {
     return explain(this.#parts.dispatcher, this.name, key, options);
+  }
+
+  /**
+   * Forgets all entries of the cache that have one of the tags, up to 32, on all nodes, and sees to it that no load that has begun
+   * brings one of them back. Resolves when all owners have done it and their copies know. What the database does not have
+   * yet (write-behind) stays. In how many of the 1,024 partitions there may have been such an entry: 0 means that there was none,
+   * but more than 0 not that there was one. May be done twice if a node fails meanwhile. An error's outcome is `unknown`
+   * if it may have been done somewhere.
+   */
+  async invalidateTags(tags: string | readonly string[], options?: WriteOptions): Promise<number> {
+    return this.#invalidate(invalidatedTags(tags), options);
+  }
+
+  /** The same for all entries of the cache, at the same cost however many there are. */
+  async clear(options?: WriteOptions): Promise<void> {
+    await this.#invalidate(undefined, options);
+  }
+
+  #invalidate(tags: readonly string[] | undefined, options: WriteOptions | undefined): Promise<number> {
+    const { dispatcher, handle } = this.#parts;
+    const { timeoutMs: timeoutMsDefault, clock, random } = dispatcher.options;
+    const timeoutMs = wireTimeout(options) || timeoutMsDefault;
+    const ack = wireAck(options?.ack, this.#parts.ack);
+    return invalidateEverywhere(dispatcher, handle, { tags, timeoutMs, ack, signal: options?.signal, clock, random });
   }
 
   /** Milliseconds left, null if it never expires, undefined if there is no entry. Never loads. */

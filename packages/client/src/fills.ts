@@ -2,6 +2,7 @@ import { LarderError } from '@larder/proto';
 import { unlessAborted } from './abortable.js';
 import { type SetOptions, wireTimeout } from './cache-options.js';
 import { shownValue } from './shown-value.js';
+import { checkedTags } from './tags.js';
 
 export interface LoadContext<V> {
   readonly key: string;
@@ -9,6 +10,8 @@ export interface LoadContext<V> {
   readonly signal: AbortSignal;
   /** Hands the value to the callers without storing it: `return context.skip(value)`. */
   skip(value: V): V;
+  /** Gives the value these tags, besides those of the options. BAD_ARGUMENT if that makes more than 32, or if one is no tag. */
+  tag(...tags: string[]): void;
 }
 
 /** `timeout` is for each step with the cluster, the get and the set; how long `load` takes is its own affair. */
@@ -29,7 +32,7 @@ const FILLS_MAX = 65_536;
 export interface FillTarget<V> {
   /** The lease under which it is loaded; 0: none; undefined: any that this process has. */
   readonly lease: number | undefined;
-  store(value: V): Promise<unknown>;
+  store(value: V, tags: readonly string[]): Promise<unknown>;
   /** There is nothing to store, or it could not be stored: others need not wait for it. Must not throw. */
   release(): void;
 }
@@ -94,15 +97,21 @@ export class Fills<V> {
   async #run(key: string, load: Load<V>, target: FillTarget<V>, signal: AbortSignal): Promise<V> {
     let isKept = false;
     try {
-      const { value, isStored } = await this.#load(key, load, signal);
-      if (isStored) isKept = await target.store(value).then(() => true, ignoreUnlessMistake);
+      const tags: string[] = [];
+      const { value, isStored } = await this.#load(key, load, signal, tags);
+      if (isStored) isKept = await target.store(value, tags).then(() => true, ignoreUnlessMistake);
       return value;
     } finally {
       if (!isKept) target.release();
     }
   }
 
-  async #load(key: string, load: Load<V>, signal: AbortSignal): Promise<{ value: V; isStored: boolean }> {
+  async #load(
+    key: string,
+    load: Load<V>,
+    signal: AbortSignal,
+    tags: string[],
+  ): Promise<{ value: V; isStored: boolean }> {
     let isStored = true;
     const skip = (value: V): V => {
       isStored = false;
@@ -110,7 +119,7 @@ export class Fills<V> {
     };
     let value: V;
     try {
-      value = await load({ key, signal, skip });
+      value = await load({ key, signal, skip, tag: (...given) => void tags.push(...checkedTags(given)) });
     } catch (error) {
       throw new LarderError('LOADER', `the load of key ${shownValue(key)} failed: ${String(error)}`, { cause: error });
     }
@@ -139,6 +148,7 @@ export function isLoadedWhileAway(error: unknown, { whileAway = 'load' }: LoadOp
 /** Throws BAD_ARGUMENT. */
 export function checkLoadOptions(options: LoadOptions): void {
   wireTimeout(options);
+  if (options.tags !== undefined) checkedTags(options.tags);
   const { whileAway } = options;
   if (whileAway === undefined || whileAway === 'load' || whileAway === 'fail') return;
   const message = `whileAway is ${shownValue(whileAway)}; allowed are 'load' and 'fail'`;

@@ -56,6 +56,7 @@ export {
   hashAt,
   hashCount,
   hashesOfTexts,
+  isTagText,
   TAG_HASH_BYTES,
   type TagHashes,
   tagHash,

@@ -24,6 +24,7 @@ export interface BulkOperation {
   readonly ack: number;
   readonly fill: number;
   readonly write: number;
+  readonly tags: readonly string[];
 }
 
 export interface BulkResponse {

@@ -1,4 +1,4 @@
-import type { CopiedEntry, EntryRef, Reply } from '@larder/loader';
+import type { CopiedEntry, EntryRef, Reply, TagHashes } from '@larder/loader';
 import { BULK_CHUNK_BYTES, LarderError, OperationKind, TTL_NONE, toLarderError } from '@larder/proto';
 import { admitWrite, type NumberedWrite } from '../partitions/admit-write.js';
 import { CommittedReply } from '../partitions/committed-reply.js';
@@ -13,6 +13,15 @@ export interface BulkTarget {
   send(response: BulkResponse): void;
   /** The transfer is over: its id is free again. */
   ended(transfer: BulkTransfer): void;
+}
+
+/** What a write names besides key and value. */
+export interface BulkWrite extends NumberedWrite {
+  readonly ownerOnly: boolean;
+  readonly fill: number;
+  /** A WriteMode. */
+  readonly mode: number;
+  readonly tags: TagHashes | undefined;
 }
 
 /**
@@ -43,8 +52,7 @@ export class BulkTransfer implements Reply {
     readonly timeoutMs: number,
     readonly target: BulkTarget,
     readonly partitions: OwnedPartitions,
-    /** `mode`: a WriteMode. */
-    readonly write: NumberedWrite & { readonly ownerOnly: boolean; readonly fill: number; readonly mode: number },
+    readonly write: BulkWrite,
     /** When the client last said something. */
     public heardAtMs: number,
   ) {
@@ -168,9 +176,9 @@ export class BulkTransfer implements Reply {
     }
     const reply = this.#committed();
     if (!admitWrite(this.partitions, cache, key.partition, this.write, true, reply)) return;
-    const { fill, mode } = this.write;
-    if (fill === 0) cache.loader.set(key, value, 0, value.length, ttlMs, reply, this.timeoutMs, mode);
-    else cache.loader.fill(key, fill, value, 0, value.length, ttlMs, reply);
+    const { fill, mode, tags } = this.write;
+    if (fill === 0) cache.loader.set(key, value, 0, value.length, ttlMs, reply, this.timeoutMs, mode, tags);
+    else cache.loader.fill(key, fill, value, 0, value.length, ttlMs, reply, tags);
   }
 
   #committed(): CommittedReply {

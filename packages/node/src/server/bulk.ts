@@ -5,6 +5,7 @@ import { admit, DEFAULT_TIMEOUT_MS } from './admission.js';
 import { type BulkOperation, type BulkRequest, type BulkResponse, failureReply } from './bulk-messages.js';
 import { type BulkTarget, BulkTransfer } from './bulk-transfer.js';
 import type { ByteBudget } from './byte-budget.js';
+import { tagsOf } from './operation-tags.js';
 import type { ServerContext } from './server-context.js';
 
 /**
@@ -178,6 +179,7 @@ class BulkStream implements BulkTarget {
         fill: operation.fill,
         ownerOnly: operation.ack === Acknowledgement.owner,
         mode: operation.write,
+        tags: tagsOf(operation.tags),
       },
       clock.monotonicMs(),
     );

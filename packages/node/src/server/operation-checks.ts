@@ -1,4 +1,15 @@
-import { KEY_BYTES_MAX, LarderError, TTL_DEFAULT, TTL_MS_MAX } from '@larder/proto';
+import { KEY_BYTES_MAX, LarderError, OperationKind, TTL_DEFAULT, TTL_MS_MAX } from '@larder/proto';
+
+/** By OperationKind: writes of one key. */
+export const WRITES: readonly boolean[] = Object.values(OperationKind).reduce<boolean[]>((writes, kind) => {
+  writes[kind] = kind === OperationKind.set || kind === OperationKind.delete || kind === OperationKind.expire;
+  return writes;
+}, []);
+
+export function unknownKind(kind: number): LarderError {
+  const message = `operation.kind is ${kind}; this node knows 1 to 8`;
+  return new LarderError('BAD_ARGUMENT', message, { outcome: 'not-applied' });
+}
 
 /** The checks that every operation passes, whichever door it came in by. Undefined: nothing is wrong. */
 export function checkKey(keyBytes: number): LarderError | undefined {

@@ -2,6 +2,7 @@ import { Metadata, type ServerErrorResponse } from '@grpc/grpc-js';
 import { type ClientView, grpcStatusOf, LarderError } from '@larder/proto';
 import type { Caches } from '../caches.js';
 import type { Log } from '../log.js';
+import type { InvalidationBudget } from '../partitions/invalidation-run.js';
 import type { OwnedPartitions } from '../partitions/owned-partitions.js';
 
 /** What all doors of a node share. */
@@ -9,6 +10,7 @@ export class ServerContext {
   draining = false;
   /** What clients are told of the cluster; undefined until this node takes part in one. */
   view: ClientView | undefined;
+  readonly invalidations: InvalidationBudget = { count: 0 };
 
   constructor(
     readonly selfId: string,

@@ -11,7 +11,7 @@ import {
 export interface ReplyTarget {
   /** The frame that is being filled; another one after each flush. */
   readonly writer: SessionResponseWriter;
-  deferReply(reply: SessionReply): Reply;
+  deferReply(reply: SessionReply): SessionReply;
   /** A reply was written outside of the turn that handles frames. */
   replied(): void;
 }
@@ -92,7 +92,12 @@ export class SessionReply implements Reply {
     this.target.writer.failed(this.id, error);
   }
 
-  later(): Reply {
+  /** INVALIDATE is done in these partitions. */
+  invalidated(count: number, partitions: Uint8Array): void {
+    this.target.writer.invalidated(this.id, count, partitions);
+  }
+
+  later(): SessionReply {
     return this.target.deferReply(this);
   }
 }
@@ -151,7 +156,12 @@ export class DeferredSessionReply extends SessionReply {
     this.target.replied();
   }
 
-  override later(): Reply {
+  override invalidated(count: number, partitions: Uint8Array): void {
+    super.invalidated(count, partitions);
+    this.target.replied();
+  }
+
+  override later(): SessionReply {
     return this;
   }
 }

@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { assert, BoundedQueue } from '@larder/base';
-import { isSeen, type Reply } from '@larder/loader';
+import { isSeen, type Reply, type TagHashes } from '@larder/loader';
 import {
   Acknowledgement,
   CACHE_COUNT_MAX,
@@ -20,8 +20,10 @@ import {
 import type { NodeCache } from '../caches.js';
 import { admitWrite } from '../partitions/admit-write.js';
 import { CommittedReply } from '../partitions/committed-reply.js';
-import { checkKey, checkTtl, checkValue } from './operation-checks.js';
+import { checkKey, checkTtl, checkValue, unknownKind, WRITES } from './operation-checks.js';
+import { readTags } from './operation-tags.js';
 import type { ServerContext } from './server-context.js';
+import { invalidate } from './session-invalidate.js';
 import { DeferredSessionReply, type ReplyTarget, SessionReply } from './session-replies.js';
 import { ViewNews } from './view-news.js';
 
@@ -43,12 +45,6 @@ const QUEUED_BYTES_MAX = 1024 * 1024;
 const QUEUED_FRAMES_MAX = 65_536;
 const REPLY_BUFFER_BYTES = 128 * 1024;
 const DEFAULT_TIMEOUT_MS = 1_000;
-
-/** By OperationKind. */
-const WRITES: readonly boolean[] = Object.values(OperationKind).reduce<boolean[]>((writes, kind) => {
-  writes[kind] = kind === OperationKind.set || kind === OperationKind.delete || kind === OperationKind.expire;
-  return writes;
-}, []);
 
 export type SessionStream = ServerDuplexStream<Buffer, Buffer>;
 
@@ -122,7 +118,7 @@ export class Session implements ReplyTarget {
     this.#flush();
   }
 
-  deferReply(reply: SessionReply): Reply {
+  deferReply(reply: SessionReply): SessionReply {
     this.#deferredCount++;
     return new DeferredSessionReply(this, reply);
   }
@@ -292,9 +288,10 @@ export class Session implements ReplyTarget {
       return;
     }
     reply.memory = cache.memory;
-    const fault = this.#faultOf(reader);
-    if (fault !== undefined) {
-      reply.failed(fault);
+    const tags = readTags(reader);
+    const fault = this.#faultOf(reader) ?? (tags instanceof LarderError ? tags : undefined);
+    if (fault !== undefined || tags instanceof LarderError) {
+      reply.failed(fault!);
       return;
     }
     const key = this.#key;
@@ -306,6 +303,10 @@ export class Session implements ReplyTarget {
       reply.failed(partitions.refusal(key.partition));
       return;
     }
+    if (reader.kind === OperationKind.invalidate) {
+      invalidate(this.context, cache, key.partition, reader, tags, reply);
+      return;
+    }
     const isWrite = WRITES[reader.kind] === true;
     const committed = this.#committed.to(
       reply,
@@ -315,7 +316,7 @@ export class Session implements ReplyTarget {
       reader.ack === Acknowledgement.owner,
     );
     if (isWrite && !this.#admitWrite(cache, reader, committed)) return;
-    this.#dispatch(cache, reader, committed);
+    this.#dispatch(cache, reader, committed, tags);
   }
 
   #admitWrite(cache: NodeCache, reader: SessionRequestReader, reply: CommittedReply): boolean {
@@ -330,7 +331,7 @@ export class Session implements ReplyTarget {
     return admitWrite(this.context.partitions, cache, this.#key.partition, write, isSet, reply);
   }
 
-  #dispatch(cache: NodeCache, reader: SessionRequestReader, reply: Reply): void {
+  #dispatch(cache: NodeCache, reader: SessionRequestReader, reply: Reply, tags: TagHashes | undefined): void {
     const key = this.#key;
     const timeoutMs = reader.timeoutMs || this.#defaultTimeoutMs;
     switch (reader.kind) {
@@ -341,7 +342,7 @@ export class Session implements ReplyTarget {
         else cache.loader.get(key, reply, timeoutMs);
         return;
       case OperationKind.set:
-        this.#set(cache, reader, reply, timeoutMs);
+        this.#set(cache, reader, reply, timeoutMs, tags);
         return;
       case OperationKind.delete:
         cache.loader.delete(key, reply, timeoutMs, reader.write);
@@ -356,18 +357,20 @@ export class Session implements ReplyTarget {
         this.#peek(cache, reader.id);
         return;
       default:
-        reply.failed(
-          new LarderError('BAD_ARGUMENT', `operation.kind is ${reader.kind}; this node knows 1 to 6 and 8`, {
-            outcome: 'not-applied',
-          }),
-        );
+        reply.failed(unknownKind(reader.kind));
     }
   }
 
-  #set(cache: NodeCache, reader: SessionRequestReader, reply: Reply, timeoutMs: number): void {
+  #set(
+    { loader }: NodeCache,
+    reader: SessionRequestReader,
+    reply: Reply,
+    timeoutMs: number,
+    tags: TagHashes | undefined,
+  ): void {
     const { bytes, valueStart, valueEnd, ttlMs, fill, write } = reader;
-    if (fill === 0) cache.loader.set(this.#key, bytes, valueStart, valueEnd, ttlMs, reply, timeoutMs, write);
-    else cache.loader.fill(this.#key, fill, bytes, valueStart, valueEnd, ttlMs, reply);
+    if (fill === 0) loader.set(this.#key, bytes, valueStart, valueEnd, ttlMs, reply, timeoutMs, write, tags);
+    else loader.fill(this.#key, fill, bytes, valueStart, valueEnd, ttlMs, reply, tags);
   }
 
   #peek(cache: NodeCache, id: number): void {

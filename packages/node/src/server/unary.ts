@@ -6,6 +6,7 @@ import { CommittedReply } from '../partitions/committed-reply.js';
 import { type AdmittedOperation, admit, DEFAULT_TIMEOUT_MS } from './admission.js';
 import type { ByteBudget } from './byte-budget.js';
 import { FORWARDED_METADATA, type Forwarder, type UnaryMethod } from './forward.js';
+import { tagsOf } from './operation-tags.js';
 import { type ServerContext, toStatus } from './server-context.js';
 import { type UnaryAnswer, UnaryReply, type UnaryResponse } from './unary-reply.js';
 
@@ -25,6 +26,7 @@ export interface UnaryRequest {
   readonly ttlMs?: number;
   /** A WriteMode. */
   readonly write?: number;
+  readonly tags?: readonly string[];
 }
 
 export type UnaryCall = ServerWritableStream<UnaryRequest, UnaryResponse>;
@@ -36,8 +38,8 @@ const NO_VALUE = Buffer.alloc(0);
 
 const OPERATIONS: Readonly<Record<UnaryMethod, Operate>> = {
   Get: ({ cache, key }, _request, reply, timeoutMs) => cache.loader.get(key, reply, timeoutMs),
-  Set: ({ cache, key, ttlMs }, { value = NO_VALUE, write }, reply, timeoutMs) =>
-    cache.loader.set(key, value, 0, value.length, ttlMs, reply, timeoutMs, write),
+  Set: ({ cache, key, ttlMs }, { value = NO_VALUE, write, tags }, reply, timeoutMs) =>
+    cache.loader.set(key, value, 0, value.length, ttlMs, reply, timeoutMs, write, tagsOf(tags)),
   Delete: ({ cache, key }, { write }, reply, timeoutMs) => cache.loader.delete(key, reply, timeoutMs, write),
   Expire: ({ cache, key, ttlMs }, _request, reply) => cache.loader.expire(key, ttlMs, reply),
 };
