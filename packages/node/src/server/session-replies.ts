@@ -1,4 +1,4 @@
-import type { CopiedEntry, EntryMemory, EntryRef, Reply } from '@larder/loader';
+import { type CopiedEntry, type EntryMemory, type EntryRef, isSeen, type Reply } from '@larder/loader';
 import {
   type LarderError,
   OperationKind,
@@ -90,6 +90,14 @@ export class SessionReply implements Reply {
 
   failed(error: LarderError): void {
     this.target.writer.failed(this.id, error);
+  }
+
+  /** PEEK saw this entry; 0: none. */
+  peeked(ref: EntryRef): void {
+    const { memory } = this;
+    const { writer } = this.target;
+    if (!isSeen(memory, ref)) writer.found(this.id, false);
+    else writer.peeked(this.id, memory.epoch(ref), memory.seq(ref), memory.remainingMs(ref));
   }
 
   /** INVALIDATE is done in these partitions. */

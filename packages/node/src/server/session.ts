@@ -1,6 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { assert, BoundedQueue } from '@larder/base';
-import { isSeen, type Reply, type TagHashes } from '@larder/loader';
+import type { Reply, TagHashes } from '@larder/loader';
 import {
   Acknowledgement,
   CACHE_COUNT_MAX,
@@ -354,7 +354,7 @@ export class Session implements ReplyTarget {
         this.writer.found(reader.id, cache.loader.release(key, reader.fill));
         return;
       case OperationKind.peek:
-        this.#peek(cache, reader.id);
+        this.#reply.peeked(cache.memory.peek(key));
         return;
       default:
         reply.failed(unknownKind(reader.kind));
@@ -371,13 +371,6 @@ export class Session implements ReplyTarget {
     const { bytes, valueStart, valueEnd, ttlMs, fill, write } = reader;
     if (fill === 0) loader.set(this.#key, bytes, valueStart, valueEnd, ttlMs, reply, timeoutMs, write, tags);
     else loader.fill(this.#key, fill, bytes, valueStart, valueEnd, ttlMs, reply, tags);
-  }
-
-  #peek(cache: NodeCache, id: number): void {
-    const { memory } = cache;
-    const ref = memory.peek(this.#key);
-    if (!isSeen(memory, ref)) this.writer.found(id, false);
-    else this.writer.peeked(id, memory.epoch(ref), memory.seq(ref), memory.remainingMs(ref));
   }
 
   #faultOf(reader: SessionRequestReader): LarderError | undefined {
