@@ -29,6 +29,14 @@ export type { ModuleOriginContext } from './origins/module/module-origin.js';
 export type { ModuleOriginOptions } from './origins/module/module-origin-options.js';
 export type { Origin, OriginFence, OriginRow } from './origins/origin.js';
 export { databaseSetting, type OriginPolicy } from './origins/origin-policy.js';
+export { ChangeListener, type ChangeSink } from './origins/postgres/changes/change-listener.js';
+export {
+  checkWatched,
+  currentRole,
+  readWatchedTable,
+  type WatchedTable,
+  watchStatements,
+} from './origins/postgres/changes/watched-table.js';
 export { PostgresDatabase } from './origins/postgres/postgres-database.js';
 export {
   type PostgresDatabaseOptions,

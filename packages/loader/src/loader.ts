@@ -2,13 +2,14 @@ import type { Clock, Random } from '@larder/base';
 import { type KeySlice, WriteMode } from '@larder/proto';
 import type { DeadLetter } from './dead-letter.js';
 import { EntryLife } from './entry-life.js';
-import type { EntryMemory, EntryRef, RequestId } from './entry-memory.js';
+import { EntryFlag, type EntryMemory, type EntryRef, type RequestId } from './entry-memory.js';
 import { explainKey, type KeyExplanation } from './explain-key.js';
 import { FenceGate } from './fence-gate.js';
 import { FillLeases, type LeaseHolder } from './fill-leases.js';
 import { isSeen } from './is-hidden.js';
-import { keyText } from './key-text.js';
+import { keyText, sharedKey } from './key-text.js';
 import { LoaderCounters, type LoaderStatistics } from './loader-statistics.js';
+import { MissCause } from './miss-cause.js';
 import { MeasuredOrigin, type OriginMeasurements } from './origins/measured-origin.js';
 import type { Origin, OriginFence } from './origins/origin.js';
 import type { ResolvedCachePolicy } from './policy.js';
@@ -240,6 +241,24 @@ export class Loader {
     return this.#memory.invalidate(partition, tags);
   }
 
+  /**
+   * The origin's row of that key was changed by somebody else. Its entry goes, and what a load under way brings is not
+   * kept. False: ask again, because this node is about to serve the key, or has a write of it that the origin does not
+   * have yet; that write may be older or newer than the change.
+   */
+  forget(text: string, partition: number): boolean {
+    const memory = this.#memory;
+    if (!memory.serves(partition)) return !memory.owns(partition);
+    this.#flights.supersedeText(text);
+    const key = sharedKey(text, partition);
+    const ref = memory.peek(key);
+    if (this.#unsure.isUnderWay(text) || (ref !== 0 && (memory.flags(ref) & UNSETTLED) !== 0)) return false;
+    if (ref === 0) return true;
+    memory.remove(key);
+    memory.noteMissCause(sharedKey(text, partition), MissCause.invalidated);
+    return true;
+  }
+
   /** A write that came before and is under way to the origin gets the same answer again. False: there is none. */
   join(request: RequestId, reply: Reply): boolean {
     return this.#writes.join(request, reply);
@@ -312,6 +331,9 @@ export class Loader {
     };
   }
 }
+
+/** The entry and its row are not the same yet. */
+const UNSETTLED = EntryFlag.dirty | EntryFlag.tombstone | EntryFlag.unsure;
 
 const UNMEASURED: OriginMeasurements = {
   loadMs: undefined,

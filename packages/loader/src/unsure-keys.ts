@@ -38,6 +38,10 @@ export class UnsureKeys {
     this.#underWay.delete(text);
   }
 
+  isUnderWay(text: string): boolean {
+    return this.#underWay.has(text);
+  }
+
   /** All keys of the partition, because of what its owner before may begin for `forMs` to come, or began so long ago. */
   addPartition(partition: number, forMs: number): void {
     if (this.unsureMs > 0) this.#partitionsUntil.set(partition, this.clock.monotonicMs() + forMs + this.unsureMs);

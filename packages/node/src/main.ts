@@ -8,6 +8,7 @@ import { flags, parseCommandLine } from './command-line.js';
 import { connectedFlags } from './commands/connected-arguments.js';
 import { DEAD_LETTERS_FORM, deadLettersCommand } from './commands/dead-letters-command.js';
 import { explainCommand } from './commands/explain-command.js';
+import { installTriggersCommand, installTriggersFlags } from './commands/install-triggers-command.js';
 import { statusCommand } from './commands/status-command.js';
 import { readNodeConfig } from './config.js';
 import { ExitCode, exitCodeOf } from './exit-code.js';
@@ -53,7 +54,9 @@ const questions: Readonly<Record<string, Question>> = {
   explain: { description: 'What the owner of a key knows of it', form: ' CACHE KEY', run: explainCommand },
 };
 
-async function printUsage(of: CommandDef<typeof flags> | CommandDef<typeof connectedFlags>): Promise<void> {
+async function printUsage(
+  of: CommandDef<typeof flags> | CommandDef<typeof connectedFlags> | CommandDef<typeof installTriggersFlags>,
+): Promise<void> {
   const usage = await renderUsage(of as CommandDef<typeof flags>);
   console.log(process.stdout.isTTY ? usage : stripVTControlCharacters(usage));
 }
@@ -62,6 +65,10 @@ async function main(args: readonly string[]): Promise<void> {
   const question = Object.hasOwn(questions, args[0] ?? '') ? questions[args[0]!] : undefined;
   if (question !== undefined) {
     await ask(args[0]!, question, args.slice(1));
+    return;
+  }
+  if (args[0] === 'postgres' && args[1] === 'install-triggers') {
+    await installTriggers(args.slice(2));
     return;
   }
   if (args.includes('--help') || args.includes('-h')) {
@@ -88,6 +95,16 @@ async function ask(name: string, { description, form, run }: Question, args: rea
   await printUsage(
     defineCommand({ meta: { name: `larder-node ${name}${form}`, version, description }, args: connectedFlags }),
   );
+}
+
+async function installTriggers(args: readonly string[]): Promise<void> {
+  if (!args.includes('--help') && !args.includes('-h')) {
+    await installTriggersCommand(args, (text) => console.log(text));
+    return;
+  }
+  const description = 'Has the tables of caches that say watch: true note what other programs change in them';
+  const meta = { name: 'larder-node postgres install-triggers', version, description };
+  await printUsage(defineCommand({ meta, args: installTriggersFlags }));
 }
 
 /** A bug leaves the process in an unknown state: it ends, and its supervisor starts another. */

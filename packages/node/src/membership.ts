@@ -34,6 +34,8 @@ export interface MembershipOptions {
   readonly log: Log;
   send(node: string, envelope: Envelope): void;
   viewInstalled(view: ViewDocument): void;
+  /** Of partitions that another node has served. */
+  takenOver(): void;
 }
 
 /** So long a partition that was lost explains misses of keys that nobody remembers: what is asked for again came by then. A guess. */
@@ -157,6 +159,7 @@ export class Membership implements MemberHost {
     if (!isInherited) return;
     const sinceMs = beforeMineMs - this.#options!.clock.monotonicMs();
     for (const { loader } of this.#options!.caches.all) loader.takenOver(partition, sinceMs);
+    this.#options!.takenOver();
   }
 
   #disowned(partition: number): void {

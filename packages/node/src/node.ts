@@ -103,6 +103,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     config,
   });
   try {
+    await origins.watch(caches, random);
     await server.listen(listen);
     await membership.join({
       self: { id, address: advertise, zone, pool: '', weight },
@@ -114,6 +115,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
       log,
       founding: voters.some((voter) => voter.id === id) ? foundingOptions(config, voters.length, clock) : undefined,
       send: (to, envelope) => links.send(to, envelope),
+      takenOver: () => origins.replayChanges(),
       viewInstalled: (view) => {
         context.view = clientView(view);
         links.follow(view.members);

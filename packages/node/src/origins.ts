@@ -1,17 +1,26 @@
 import { dirname } from 'node:path';
-import { type Clock, sleep } from '@larder/base';
+import { type Clock, type Random, sleep } from '@larder/base';
 import { createOrigin, type Origin, PostgresDatabase, type ResolvedPostgresDatabaseOptions } from '@larder/loader';
 import { LarderError } from '@larder/proto';
+import type { Caches } from './caches.js';
 import { configError } from './config/problems.js';
 import type { ResolvedNodeConfig } from './config.js';
 import { ExitCode, startFault } from './exit-code.js';
 import type { Log } from './log.js';
 import { LoggedOrigin } from './logged-origin.js';
+import { type WatchedTables, watchTables } from './watch-tables.js';
 
 /** The databases of a node and what its caches need of them. */
 export interface Origins {
   /** Undefined for a cache without one. */
   of(cache: string): Origin | undefined;
+  /**
+   * Follows what other programs write to the tables of these caches, from the moment that it resolves on. Throws CONFIG or
+   * ORIGIN_UNAVAILABLE, each with its exit code.
+   */
+  watch(caches: Caches, random: Random): Promise<void>;
+  /** The node has taken partitions over: what was changed lately concerns it as well. */
+  replayChanges(): void;
   close(): Promise<void>;
 }
 
@@ -47,9 +56,17 @@ export async function openOrigins(
     throw faultOf(faults, config.file);
   }
   const origins = new Map(attempts.map((attempt, index) => [names[index] as string, fulfilled(attempt)]));
+  let watched: WatchedTables | undefined;
   return {
     of: (cache) => origins.get(cache),
+    async watch(caches, random) {
+      watched = await watchTables(config, databases, caches, { clock, random, log }).catch((error) => {
+        throw faultOf([error], config.file);
+      });
+    },
+    replayChanges: () => watched?.replay(),
     async close() {
+      watched?.close();
       await closeAll([...origins.values()].filter((origin) => origin !== undefined));
       await closeAll(databases.values());
     },

@@ -165,6 +165,7 @@ export class ClusterInProcess {
           }
         });
       },
+      takenOver: () => {},
       viewInstalled: () => {},
     });
   }

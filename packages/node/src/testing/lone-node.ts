@@ -45,6 +45,7 @@ export async function loneNode(
     random: seededRandom(2),
     log: SILENT,
     send: () => {},
+    takenOver: () => {},
     viewInstalled: (view) => {
       context.view = clientView(view);
     },

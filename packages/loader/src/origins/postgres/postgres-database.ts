@@ -27,10 +27,11 @@ const ANSWER_GRACE_MS = 2000;
 
 /**
  * Makes values the same text whatever the defaults of the server, the database and the role are. And a write that has
- * waited for a lock must go on with what the row is then.
+ * waited for a lock must go on with what the row is then. Triggers that note what other programs write know by
+ * WRITER_SETTING (sql/change-log.ts) that it is Larder that writes.
  */
 const SESSION_OPTIONS =
-  '-c default_transaction_isolation=read\\ committed -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1';
+  '-c default_transaction_isolation=read\\ committed -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c extra_float_digits=1 -c larder.writer=on';
 
 const AS_TEXT = { getTypeParser: () => (text: string) => text };
 
@@ -46,6 +47,8 @@ export class PostgresDatabase {
   readonly fence: PostgresFence | undefined;
   /** Of all its caches; undefined: the configuration wants none. */
   readonly breaker: Breaker | undefined;
+  /** What each of its connections is made with. */
+  readonly connectionConfig: pg.ClientConfig;
 
   /** `node`: the id of the node whose connections these are. */
   constructor(
@@ -63,11 +66,9 @@ export class PostgresDatabase {
         clock,
         probe: () => this.run(PROBE, [], 'read'),
       });
-    this.#pool = new pg.Pool({
+    this.connectionConfig = {
       connectionString: options.url,
-      max: options.poolSize,
       connectionTimeoutMillis: options.connectTimeoutMs,
-      idleTimeoutMillis: 30_000,
       statement_timeout: options.statementTimeoutMs,
       idle_in_transaction_session_timeout: options.statementTimeoutMs,
       query_timeout: options.statementTimeoutMs + ANSWER_GRACE_MS,
@@ -75,7 +76,8 @@ export class PostgresDatabase {
       application_name: 'larder',
       keepAlive: true,
       types: AS_TEXT,
-    });
+    };
+    this.#pool = new pg.Pool({ ...this.connectionConfig, max: options.poolSize, idleTimeoutMillis: 30_000 });
     // An idle connection that breaks has left the pool already; the next statement opens another.
     this.#pool.on('error', () => {});
     // One that breaks in use fails its statement and emits this as well; unheard, it would end the process.
@@ -120,6 +122,21 @@ export class PostgresDatabase {
       return await look(new Session(client, this.label));
     } finally {
       client.release(true);
+    }
+  }
+
+  /** Runs statements that come once, all or none. Rejects with ORIGIN or ORIGIN_UNAVAILABLE. */
+  async runAll(texts: readonly string[]): Promise<void> {
+    const client = await this.#connect('write');
+    try {
+      await client.query('BEGIN');
+      for (const text of texts) await client.query(text);
+      await client.query('COMMIT');
+      client.release();
+    } catch (thrown) {
+      // Ends the transaction with its connection.
+      client.release(true);
+      throw postgresError(thrown, 'write', this.label);
     }
   }
 

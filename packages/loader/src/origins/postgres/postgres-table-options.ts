@@ -21,6 +21,11 @@ export interface PostgresTableOptions {
   readonly versionColumn?: string | undefined;
   /** True: the key is a serial or identity column, but the application chooses the numbers. Default false. */
   readonly assignedKeys?: boolean | undefined;
+  /**
+   * True: what other programs write to the table is followed, by triggers that are installed beforehand (docs/external-writes.md).
+   * Default false.
+   */
+  readonly watch?: boolean | undefined;
   /** A name under `databases`. May be left out if there is only one. */
   readonly database?: string | undefined;
 }
@@ -41,6 +46,7 @@ export const postgresTableSchema: z.ZodType<PostgresTableOptions> = blockSetting
   value: nameSetting('the name of a json or jsonb column').optional(),
   versionColumn: nameSetting('the name of a bigint column').optional(),
   assignedKeys: z.boolean({ error: 'true, false' }).optional(),
+  watch: z.boolean({ error: 'true, false' }).optional(),
   database: nameSetting('a name under databases').optional(),
 })
   .refine(({ value, columns }) => value === undefined || columns === undefined, {
