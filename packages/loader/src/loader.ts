@@ -78,7 +78,8 @@ export class Loader {
       invalidations: this.#invalidations,
     });
     this.#flights = new SingleFlight(this.#leases);
-    this.#unsure = new UnsureKeys(clock, origin?.callMsMax ?? 0);
+    // Of a cache that is made for memory only no node writes to the origin, nor has the owner before.
+    this.#unsure = new UnsureKeys(clock, policy.write === 'memory' ? 0 : (origin?.callMsMax ?? 0));
     this.#gate = origin?.fence && this.#createGate(origin.fence, clock, random);
     const context: StrategyContext = {
       name,

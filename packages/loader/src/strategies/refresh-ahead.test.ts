@@ -1,4 +1,4 @@
-import { LarderError, ReadMode } from '@larder/proto';
+import { keySlice, LarderError, ReadMode } from '@larder/proto';
 import { describe, expect, test } from 'vitest';
 import { failure, message, Rig, settle } from '../../test/rig.js';
 import type { CachePolicy } from '../policy.js';
@@ -241,4 +241,15 @@ describe('a read that looks where its call says', () => {
     expect(message(rig.read('a', ReadMode.through).outcome)).toContain("read is 'through'");
     expect(message(rig.read('a', 9).outcome)).toBe('BAD_ARGUMENT: operation.read is 9; allowed are 0 to 3');
   });
+});
+
+test('what is loaded after a take-over is stored at once by a cache that writes nothing to its database', async () => {
+  for (const write of ['memory', 'through'] as const) {
+    const rig = new Rig({ read: 'through', write });
+    rig.origin.gated = false;
+    await rig.row('a', 'one');
+    rig.loader.takenOver(keySlice(Buffer.from('a')).partition, 0);
+    await rig.get('a').told;
+    expect(rig.get('a').isLater).toBe(write === 'through');
+  }
 });
