@@ -1,5 +1,5 @@
 import { ManualClock, seededRandom } from '@larder/base';
-import { Loader, type LoaderOptions, resolveCachePolicy } from '@larder/loader';
+import { hashesOfTexts, Loader, type LoaderOptions, resolveCachePolicy } from '@larder/loader';
 import { type KeySlice, keySlice, TTL_DEFAULT } from '@larder/proto';
 import { Caches } from '../caches.js';
 import { LAN_TIMERS } from '../cluster/timers.js';
@@ -7,6 +7,7 @@ import { MemoryViewStore } from '../cluster/view-store/memory-view-store.js';
 import { Membership } from '../membership.js';
 import { admitWrite } from '../partitions/admit-write.js';
 import { CommittedReply } from '../partitions/committed-reply.js';
+import { InvalidationRun } from '../partitions/invalidation-run.js';
 import { PartitionMemory } from '../partitions/partition-memory.js';
 import { createStorage } from '../storage/create-storage.js';
 import type { Storage } from '../storage/storage.js';
@@ -83,10 +84,11 @@ export class ClusterInProcess {
     return misplaced + moving + waiting === 0 && (this.nodes.size < 2 || underReplicated === 0);
   }
 
-  set(node: TestNode, text: string, value: string, ownerOnly = false): RecordedReply {
+  set(node: TestNode, text: string, value: string, ownerOnly = false, tags: string[] = []): RecordedReply {
     const bytes = Buffer.from(value);
+    const hashes = tags.length === 0 ? undefined : hashesOfTexts(tags);
     return this.#answered(node, text, true, ownerOnly, (key, reply) =>
-      node.loader.set(key, bytes, 0, bytes.length, TTL_DEFAULT, reply, 1_000),
+      node.loader.set(key, bytes, 0, bytes.length, TTL_DEFAULT, reply, 1_000, 0, hashes),
     );
   }
 
@@ -108,6 +110,19 @@ export class ClusterInProcess {
 
   delete(node: TestNode, text: string): RecordedReply {
     return this.#answered(node, text, true, false, (key, reply) => node.loader.delete(key, reply, 1_000));
+  }
+
+  /** Where it is done, once it is; undefined until then. Without tags everything is forgotten. */
+  invalidate(node: TestNode, ...tags: string[]): { done: number | undefined } {
+    const { loader, memory } = node;
+    const outcome: { done: number | undefined } = { done: undefined };
+    const ended = (_count: number, done: Uint8Array): void => {
+      outcome.done = done.reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0);
+    };
+    const hashes = tags.length === 0 ? undefined : hashesOfTexts(tags);
+    const cache = { id: 0, name: 'things', loader, memory };
+    InvalidationRun.start({ count: 0 }, node.membership.partitions, cache, hashes, undefined, false, ended);
+    return outcome;
   }
 
   /** What the node's storage holds of the key, whoever owns it. */
