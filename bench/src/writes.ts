@@ -41,10 +41,12 @@ export async function run(argv: string[]): Promise<object> {
     rows: integer({ otherwise: 100_000, min: 100_000, max: 1_000_000 }),
     nodes: integer({ otherwise: 1, min: 1, max: 16 }),
     durable: flag(true),
+    fence: flag(true),
   });
   const { nodes, rows, durable } = options;
   const plan: CallersPlan = { callers: options.concurrency, warmUpMs: WARM_UP_MS, windowMs: options.seconds * 1000 };
-  const setup = await setUpDatabase({ nodes, rows, durable, caches: CACHES });
+  const database = { fencing: options.fence ? 'table' : 'none' };
+  const setup = await setUpDatabase({ nodes, rows, durable, database, caches: CACHES });
   try {
     const ids = shuffledIds(rows);
     const { plainPg, writeThrough, writeBehind } = await takeTurns(options.repeat, {

@@ -76,7 +76,7 @@ test('install-triggers --print prints what it would run, and install-triggers ru
   const { stdout: printed } = await larderNode('postgres', 'install-triggers', '--config', config, '--print');
   expect(printed.match(/CREATE TRIGGER/g)).toHaveLength(8);
   const made = (): Promise<unknown> =>
-    sql.query(`SELECT to_regclass('larder.change') IS NOT NULL AS made`).then((r) => r.rows);
+    sql.query(`SELECT to_regclass('larder_internal.change') IS NOT NULL AS made`).then((r) => r.rows);
   expect(await made()).toEqual([{ made: false }]);
   await sql.query(printed);
   for (let turn = 0; turn < 2; turn++) await larderNode('postgres', 'install-triggers', '--config', config);
@@ -108,7 +108,7 @@ test('so do keys of several columns, a row that was known not to be there, and T
 });
 
 test('what the nodes write themselves is not told to them', async () => {
-  const lines = async () => (await sql.query('SELECT max(id) AS last FROM larder.change')).rows;
+  const lines = async () => (await sql.query('SELECT max(id) AS last FROM larder_internal.change')).rows;
   const before = await lines();
   const behind = larder.cache<Product>('behind');
   for (let id = 10; id < 30; id++) {
@@ -122,7 +122,7 @@ test('what the nodes write themselves is not told to them', async () => {
 test('a connection that is lost leaves no gap', async () => {
   for (let id = 200; id < 260; id++) await price(id);
   const listeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = 'larder' AND query ~ 'larder.change|LISTEN|pg_current_snapshot'`;
+    WHERE application_name = 'larder' AND query ~ 'larder_internal.change|LISTEN|pg_current_snapshot'`;
   expect((await sql.query(listeners)).rowCount).toBeGreaterThanOrEqual(3);
   await sql.query('UPDATE products SET price = 7 WHERE id BETWEEN 200 AND 259');
   for (let id = 200; id < 260; id++) await until(async () => (await price(id)) === 7);
@@ -138,7 +138,7 @@ test('100,000 rows in one statement', async () => {
     return [...found.values()].every((product) => product?.price === 8);
   });
   const { rows } = await sql.query(
-    'SELECT max(cardinality(keys)) AS most, count(*)::integer AS lines FROM larder.change',
+    'SELECT max(cardinality(keys)) AS most, count(*)::integer AS lines FROM larder_internal.change',
   );
   expect(rows[0].most).toBe(500);
   expect(rows[0].lines).toBeGreaterThanOrEqual(ROWS / 500);

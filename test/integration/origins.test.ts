@@ -176,7 +176,7 @@ describe('tables', () => {
 
 test('a node whose role may not have the fence ends with the SQL to run, said once for all caches', async () => {
   await sql.query(
-    `CREATE ROLE plain LOGIN PASSWORD 'plain'; GRANT ALL ON stock TO plain; REVOKE ALL ON SCHEMA larder FROM PUBLIC`,
+    `CREATE ROLE plain LOGIN PASSWORD 'plain'; GRANT ALL ON stock TO plain; REVOKE ALL ON SCHEMA larder_internal FROM PUBLIC`,
   );
   const url = new URL(postgres.url);
   url.username = 'plain';
@@ -193,6 +193,6 @@ test('a node whose role may not have the fence ends with the SQL to run, said on
     (thrown: Error) => thrown.message,
   );
   expect(error).toContain("databases.default.fencing: \"table\" given; allowed: 'none', or 'table' after");
-  expect(error).toContain('GRANT USAGE ON SCHEMA larder TO "plain"');
+  expect(error).toContain('GRANT USAGE ON SCHEMA larder_internal TO "plain"');
   expect(error.split('databases.default.fencing').length).toBe(2);
 });

@@ -21,7 +21,7 @@ export interface PostgresDatabaseOptions {
   readonly connectTimeout?: Duration | undefined;
   /**
    * `table`: writes of a node that has lost its partitions to another one are stopped by the database, by means of a
-   * small table, `larder.fence`. `none`: only by time. Default table.
+   * small table, `larder_internal.fence`. `none`: only by time. Default table.
    */
   readonly fencing?: Fencing | undefined;
   /** When callers stop waiting for a database that fails; null: never. Default: see BreakerOptions. */

@@ -145,9 +145,10 @@ class PostgresTable implements Origin {
   }
 }
 
-/** The error of a write that would have moved a row backwards. */
+/** The error of a write that would have moved a row backwards. What PostgreSQL quotes is not in our own messages. */
 function newerRow(error: unknown): LarderError | undefined {
-  if (!(error instanceof LarderError) || !error.reason.includes(NEWER_ROW)) return undefined;
+  const cause = error instanceof LarderError ? error.cause : undefined;
+  if (!(cause instanceof Error) || !cause.message.includes(NEWER_ROW)) return undefined;
   const message = 'the row is from a later write: its version in the table is newer';
-  return new LarderError('ORIGIN', message, { outcome: 'not-applied', details: { blames: 'row' }, cause: error.cause });
+  return new LarderError('ORIGIN', message, { outcome: 'not-applied', details: { blames: 'row' }, cause });
 }

@@ -78,7 +78,7 @@ afterEach(async () => {
 });
 
 const insert = (id: number, by = client) => by.query('INSERT INTO things VALUES ($1, 0)', [id]);
-const listeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'larder.change|LISTEN|pg_current_snapshot' AND pid <> pg_backend_pid()`;
+const listeners = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'larder_internal.change|LISTEN|pg_current_snapshot' AND pid <> pg_backend_pid()`;
 
 describe('changes', () => {
   test('are told by keys, in whatever order transactions commit, and only those that come after the start', async () => {
@@ -109,13 +109,13 @@ describe('changes', () => {
   test('by sessions of Larder are not noted', async () => {
     await client.query(`SET larder.writer = 'on'`);
     await insert(1);
-    expect((await client.query('SELECT FROM larder.change')).rowCount).toBe(0);
+    expect((await client.query('SELECT FROM larder_internal.change')).rowCount).toBe(0);
   });
 
   test('are found also if the notification was lost', async () => {
     await listener.start();
     await client.query('ALTER TABLE things DISABLE TRIGGER ALL');
-    await client.query(`INSERT INTO larder.change (source, keys) VALUES ('things', '{5}')`);
+    await client.query(`INSERT INTO larder_internal.change (source, keys) VALUES ('things', '{5}')`);
     clock.advance(5_000);
     await told.until('changed 5');
   });
@@ -166,7 +166,7 @@ describe('changes', () => {
     await insert(1);
     await told.until('changed 1');
     const first = async () =>
-      (await client.query('SELECT min(keys[1]::integer) AS first FROM larder.change')).rows[0].first;
+      (await client.query('SELECT min(keys[1]::integer) AS first FROM larder_internal.change')).rows[0].first;
     for (let minute = 0; minute < 9; minute++) {
       clock.advance(60_000);
       await insert(2 + minute);

@@ -11,6 +11,7 @@ import {
   noteTriggers,
   triggerNames,
 } from '../sql/change-log.js';
+import { OWN_SCHEMA } from '../sql/own-schema.js';
 import type { TableKey } from '../table-key.js';
 import { readTableShape } from '../table-shape.js';
 
@@ -53,8 +54,8 @@ export function watchStatements(tables: readonly WatchedTable[], role: string): 
     ...CREATE_CHANGE_LOG,
     ...grantChangeLog(role),
     ...[...bySource.values()].flatMap(({ source, table, name, key }) => [
-      noteFunction(`larder.${name}`, quoteLiteral(source), key),
-      ...noteTriggers(table, name, `larder.${name}`),
+      noteFunction(`${OWN_SCHEMA}.${name}`, quoteLiteral(source), key),
+      ...noteTriggers(table, name, `${OWN_SCHEMA}.${name}`),
     ]),
   ];
 }

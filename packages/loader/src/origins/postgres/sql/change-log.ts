@@ -1,5 +1,7 @@
+import { OWN_SCHEMA } from './own-schema.js';
+
 /** Where triggers leave which rows other programs have changed; written by them, read and cleared away by nodes. */
-export const CHANGE_LOG = 'larder.change';
+export const CHANGE_LOG = `${OWN_SCHEMA}.change`;
 /** What is notified when there is more in the log. */
 export const CHANGE_CHANNEL = 'larder_change';
 /** What nodes set in their sessions, so that triggers pass over their writes. */
@@ -10,7 +12,7 @@ const KEYS_MAX = 500;
 
 /** The statements that make the log. `keys` null: all of the table. */
 export const CREATE_CHANGE_LOG: readonly string[] = [
-  'CREATE SCHEMA IF NOT EXISTS larder',
+  `CREATE SCHEMA IF NOT EXISTS ${OWN_SCHEMA}`,
   `CREATE TABLE IF NOT EXISTS ${CHANGE_LOG} (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
@@ -22,7 +24,7 @@ export const CREATE_CHANGE_LOG: readonly string[] = [
 
 /** What the role of the nodes needs, if another one has made the log. `role` is quoted. */
 export function grantChangeLog(role: string): readonly string[] {
-  return [`GRANT USAGE ON SCHEMA larder TO ${role}`, `GRANT SELECT, UPDATE, DELETE ON ${CHANGE_LOG} TO ${role}`];
+  return [`GRANT USAGE ON SCHEMA ${OWN_SCHEMA} TO ${role}`, `GRANT SELECT, UPDATE, DELETE ON ${CHANGE_LOG} TO ${role}`];
 }
 
 /**
