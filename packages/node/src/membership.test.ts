@@ -152,6 +152,26 @@ describe('in front of an origin', () => {
     expect(origin.writes).toBe(1);
   });
 
+  test('write-behind: what was flushed is clean on the successor too, although their link broke meanwhile', async () => {
+    const origin = new TestOrigin();
+    await pair({ write: 'behind', origin: ORIGIN, writeBehind: { maxDelay: 20 } }, origin);
+    const owner = cluster.ownerOf('a')!;
+    const other = cluster.otherThan(owner);
+    origin.hold();
+    cluster.set(owner, 'a', 'one');
+    await cluster.until(() => origin.held === 1);
+    cluster.cuts.add(`${owner.id}>${other.id}`);
+    origin.release();
+    await cluster.until(() => owner.loader.statistics().pendingWrites === 0);
+    cluster.cuts.clear();
+    owner.membership.opened(other.id);
+    await cluster.pass(100);
+    cluster.crash(owner.id);
+    await cluster.until(() => cluster.ownerOf('a') !== undefined);
+    await cluster.pass(10_000);
+    expect(origin.writes).toBe(1);
+  });
+
   test('write-behind: who is handed a partition fences its owner before off', async () => {
     let raises = 0;
     const fence = { raise: async () => void raises++ };

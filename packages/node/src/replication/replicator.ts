@@ -1,4 +1,4 @@
-import { assert } from '@larder/base';
+import { assert, BoundedQueue } from '@larder/base';
 import { EntryFlag } from '@larder/loader';
 import type { ProtocolRules } from '../cluster/protocol-rules.js';
 import type { CopyEntries } from './copy-entries.js';
@@ -56,6 +56,20 @@ export interface ReplicatorHost extends FollowerHost {
   wantsFlush(replicator: Replicator): void;
 }
 
+/** What the database has got. Followers do not acknowledge it, so it is said again when a stream breaks. */
+interface Cleaned {
+  readonly cache: number;
+  readonly key: Uint8Array;
+  readonly version: { readonly epoch: number; readonly seq: number };
+  readonly atMs: number;
+}
+
+/**
+ * Kept of them for as long as a silent successor stays one, twice; of more the oldest are not said again, and stay dirty
+ * on that copy until the key is written or removed.
+ */
+const CLEANED_MAX = 1_024;
+
 export interface FollowerPlace {
   readonly node: string;
   readonly copy: number;
@@ -69,6 +83,7 @@ export class Replicator implements FollowedPartition {
   lastRemovalSeq: number;
   followers: Follower[] = [];
   #holds = 0;
+  #cleaned: BoundedQueue<Cleaned> | undefined;
   #flushWanted = false;
   #committing = false;
   #closed = false;
@@ -189,10 +204,34 @@ export class Replicator implements FollowedPartition {
   /** The database has this version; followers are told. */
   clean(cache: number, key: Uint8Array, version: { epoch: number; seq: number }): void {
     this.entries.clean(cache, key, version.epoch, version.seq);
-    for (const follower of this.followers) {
-      const { partition, epoch, host } = this;
-      host.send(follower.node, { kind: 'clean', partition, epoch, copy: follower.copy, cache, key, version });
+    if (this.followers.length === 0) return;
+    const cleaned = { cache, key, version, atMs: this.host.nowMs() };
+    this.#cleaned ??= new BoundedQueue(CLEANED_MAX);
+    if (!this.#cleaned.push(cleaned)) {
+      this.#cleaned.shift();
+      this.#cleaned.push(cleaned);
     }
+    for (const follower of this.followers) this.#tellCleaned(follower, cleaned);
+  }
+
+  #repeatCleaned(follower: Follower): void {
+    const { length = 0 } = this.#cleaned ?? {};
+    for (let left = length; left > 0; left--) {
+      const cleaned = this.#cleaned!.shift()!;
+      this.#cleaned!.push(cleaned);
+      this.#tellCleaned(follower, cleaned);
+    }
+  }
+
+  #forgetCleaned(beforeMs: number): void {
+    const cleaned = this.#cleaned;
+    if (cleaned === undefined) return;
+    while (cleaned.length > 0 && cleaned.peek()!.atMs < beforeMs) cleaned.shift();
+  }
+
+  #tellCleaned({ node, copy }: Follower, { cache, key, version }: Cleaned): void {
+    const { partition, epoch, host } = this;
+    host.send(node, { kind: 'clean', partition, epoch, copy, cache, key, version });
   }
 
   /** The view or an open proposal has changed who follows. Known copies go on where they are. */
@@ -255,13 +294,18 @@ export class Replicator implements FollowedPartition {
 
   /** The stream to a node was opened anew. */
   rewind(node: string): void {
-    for (const follower of this.followers) if (follower.node === node) follower.rewind();
+    for (const follower of this.followers) {
+      if (follower.node !== node) continue;
+      follower.rewind();
+      this.#repeatCleaned(follower);
+    }
     this.#wantFlush();
   }
 
   /** Every tick: sends again what has been without an answer for too long, and goes on with syncs. */
   tick(resendAfterMs: number, learnerDropAfterMs: number): void {
     const nowMs = this.host.nowMs();
+    this.#forgetCleaned(nowMs - 2 * learnerDropAfterMs);
     for (const follower of this.followers) {
       if (nowMs - follower.stuckSinceMs > resendAfterMs) follower.rewind();
       this.#releaseSlowLearner(follower, nowMs - learnerDropAfterMs);
