@@ -20,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   'cold-key': () => import('./cold-key.js'),
   refresh: () => import('./refresh.js'),
   outage: () => import('./outage.js'),
+  'node-loss': () => import('./node-loss.js'),
 };
 
 async function main(argv: string[]): Promise<number> {

@@ -25,11 +25,13 @@ export {
 export { RegisterStore } from './cluster/view-store/register/register-store.js';
 export type { VoterReply, VoterRequest } from './cluster/view-store/register/voter-messages.js';
 export * from './cluster/view-store/view-store.js';
+export { AdminClient } from './link/admin-client.js';
 export { LoneMemory } from './partitions/lone-memory.js';
 export type { CopyEntries } from './replication/copy-entries.js';
 export type { Envelope, PeerMessage } from './replication/messages.js';
 export type { CommitSink } from './replication/pending-window.js';
 export type { ReplicatedRecord, RequestId } from './replication/record.js';
 export type { Replicator } from './replication/replicator.js';
+export type { NodeStatistics } from './server/cache-statistics.js';
 export { createStorage } from './storage/create-storage.js';
 export type { EvictionPolicyName, Storage, StorageCacheOptions, StorageOptions } from './storage/storage.js';

@@ -1,0 +1,61 @@
+import { systemClock } from '@larder/base';
+import { AdminClient, type NodeStatistics } from '@larder/node/internal';
+import { nowMs } from './open-loop.js';
+
+/** What the nodes have counted up to a moment. A node that does not answer keeps what it said last. */
+export interface Counted {
+  readonly atMs: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly loads: number;
+}
+
+const PERIOD_MS = 100;
+const ANSWER_MS = 1_000;
+
+/** Asks every node again and again for its counters. */
+export class HitWatch {
+  readonly samples: Counted[] = [];
+  readonly #clients: readonly AdminClient[];
+  readonly #latest = new Map<string, Omit<Counted, 'atMs'>>();
+  readonly #asked = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(
+    addresses: readonly string[],
+    readonly cache: string,
+  ) {
+    this.#clients = addresses.map((address) => new AdminClient(address, systemClock, ANSWER_MS));
+    this.#timer = setInterval(() => this.#sample(), PERIOD_MS);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#asked);
+    for (const client of this.#clients) client.close();
+  }
+
+  #sample(): void {
+    const sample = { atMs: nowMs(), hits: 0, misses: 0, loads: 0 };
+    for (const { hits, misses, loads } of this.#latest.values()) {
+      sample.hits += hits;
+      sample.misses += misses;
+      sample.loads += loads;
+    }
+    this.samples.push(sample);
+    for (const client of this.#clients) {
+      const asked = this.#ask(client).finally(() => this.#asked.delete(asked));
+      this.#asked.add(asked);
+    }
+  }
+
+  async #ask(client: AdminClient): Promise<void> {
+    try {
+      const { caches } = await client.call<NodeStatistics>('GetStatistics', {});
+      const found = caches.find(({ name }) => name === this.cache);
+      if (found !== undefined) this.#latest.set(client.address, found);
+    } catch {
+      // The node is away.
+    }
+  }
+}
