@@ -8,7 +8,25 @@ export interface Counted {
   readonly hits: number;
   readonly misses: number;
   readonly loads: number;
+  readonly missesCold: number;
+  readonly missesExpired: number;
+  readonly missesEvicted: number;
+  readonly missesInvalidated: number;
+  readonly missesMoved: number;
+  readonly missesLoadFailed: number;
 }
+
+export const COUNTERS = [
+  'hits',
+  'misses',
+  'loads',
+  'missesCold',
+  'missesExpired',
+  'missesEvicted',
+  'missesInvalidated',
+  'missesMoved',
+  'missesLoadFailed',
+] as const satisfies readonly (keyof Counted)[];
 
 const PERIOD_MS = 100;
 const ANSWER_MS = 1_000;
@@ -36,13 +54,10 @@ export class HitWatch {
   }
 
   #sample(): void {
-    const sample = { atMs: nowMs(), hits: 0, misses: 0, loads: 0 };
-    for (const { hits, misses, loads } of this.#latest.values()) {
-      sample.hits += hits;
-      sample.misses += misses;
-      sample.loads += loads;
-    }
-    this.samples.push(sample);
+    const latest = [...this.#latest.values()];
+    const sums = COUNTERS.map((name) => [name, latest.reduce((sum, node) => sum + node[name], 0)] as const);
+    // One of each name.
+    this.samples.push({ atMs: nowMs(), ...(Object.fromEntries(sums) as Omit<Counted, 'atMs'>) });
     for (const client of this.#clients) {
       const asked = this.#ask(client).finally(() => this.#asked.delete(asked));
       this.#asked.add(asked);

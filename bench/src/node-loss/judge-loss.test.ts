@@ -19,7 +19,8 @@ function counted(dipSeconds: number): Counted[] {
     const share = atMs > 10_000 && atMs <= 10_000 + dipSeconds * 1000 ? 0.45 : 0.9;
     hits += 10 * share;
     misses += 10 * (1 - share);
-    return { atMs, hits, misses, loads: misses };
+    const causes = { missesExpired: 0, missesEvicted: 0, missesInvalidated: 0, missesMoved: 0, missesLoadFailed: 0 };
+    return { atMs, hits, misses, loads: misses, missesCold: misses, ...causes };
   });
 }
 
@@ -34,10 +35,10 @@ test('times are those of the reads that were due before, during and after the fa
   expect(p99Ratio).toBe(2);
 });
 
-test('the hit ratio is back when it stays above nine tenths of what it was', () => {
+test('the hit ratio is back when, after its worst second, it reaches nine tenths of what it was', () => {
   const judge = (dipSeconds: number) => judgeLoss({ calls: [calls()], counted: counted(dipSeconds), ...TIMES });
   expect(judge(0)).toMatchObject({ hitRatioBackSeconds: 0, hitRatio: { before: 0.9, lowest: 0.9, after: 0.9 } });
-  expect(judge(3)).toMatchObject({ hitRatioBackSeconds: 3, hitRatio: { lowest: 0.45 } });
+  expect(judge(3)).toMatchObject({ hitRatioBackSeconds: 4, hitRatio: { lowest: 0.45 } });
   expect(judge(10)).toMatchObject({ hitRatioBackSeconds: null });
   expect(judge(10).loadsPerSecond).toEqual({ before: 10, after: 55 });
 });

@@ -1,5 +1,5 @@
 import { Histogram } from '@larder/base';
-import type { Counted } from './hit-watch.js';
+import { COUNTERS, type Counted } from './hit-watch.js';
 import type { CallTimes } from './open-loop.js';
 
 /** What became of the reads before and after a node was killed. All times are in Unix ms. */
@@ -32,6 +32,7 @@ export function judgeLoss({ calls, counted, beforeMs, killedMs, endMs }: Loss) {
       after: rounded(hitRatio(counted, settledMs, endMs)),
     },
     hitRatioBackSeconds: backSeconds(counted, killedMs, endMs, hitRatioBefore * SHARE_BACK),
+    misses: { before: causes(counted, beforeMs, killedMs), after: causes(counted, killedMs, endMs) },
     loadsPerSecond: {
       before: Math.round(loadsPerSecond(counted, beforeMs, killedMs)),
       after: Math.round(loadsPerSecond(counted, killedMs, endMs)),
@@ -66,6 +67,14 @@ function hitRatio(counted: readonly Counted[], fromMs: number, toMs: number): nu
   return reads === 0 ? 0 : hits / reads;
 }
 
+function causes(counted: readonly Counted[], fromMs: number, toMs: number): Readonly<Record<string, number>> {
+  const [first, last] = ends(counted, fromMs, toMs);
+  const names = COUNTERS.filter((name) => name.startsWith('misses'));
+  return Object.fromEntries(
+    names.map((name) => [name, last[name] - first[name]] as const).filter(([, count]) => count > 0),
+  );
+}
+
 function loadsPerSecond(counted: readonly Counted[], fromMs: number, toMs: number): number {
   const [first, last] = ends(counted, fromMs, toMs);
   return ((last.loads - first.loads) * 1000) / Math.max(1, last.atMs - first.atMs);
@@ -92,12 +101,14 @@ function lowestRatio(counted: readonly Counted[], killedMs: number, endMs: numbe
   return Math.min(...ratiosAfter(counted, killedMs, endMs).map(({ ratio }) => ratio));
 }
 
-/** From the kill to the end of the last window below the goal; 0: there was none. Null: it was never reached again. */
+/** From the kill to the end of the first window behind the worst that reaches the goal; 0: none was below. Null: none has. */
 function backSeconds(counted: readonly Counted[], killedMs: number, endMs: number, goal: number): number | null {
   const ratios = ratiosAfter(counted, killedMs, endMs);
-  const lastBelow = ratios.filter(({ ratio }) => ratio < goal).at(-1);
-  if (lastBelow === undefined) return 0;
-  return lastBelow === ratios.at(-1) ? null : rounded((lastBelow.endMs - killedMs) / 1000);
+  const lowest = Math.min(...ratios.map(({ ratio }) => ratio));
+  if (lowest >= goal) return 0;
+  const worst = ratios.findIndex(({ ratio }) => ratio === lowest);
+  const back = ratios.slice(worst + 1).find(({ ratio }) => ratio >= goal);
+  return back === undefined ? null : rounded((back.endMs - killedMs) / 1000);
 }
 
 function rounded(value: number): number {
