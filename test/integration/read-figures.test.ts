@@ -47,3 +47,31 @@ test('outage: hits and stale entries are served, misses fail, and every acknowle
   });
   expect(result.misses.calls).toBeGreaterThan(0);
 }, 120_000);
+
+test('node-loss: when one of three nodes is killed the database has no more to do than its cap, and reads go on', async () => {
+  const short = [
+    '--warm-up',
+    '3',
+    '--before',
+    '2',
+    '--after',
+    '8',
+    '--rate',
+    '100',
+    '--rows',
+    '500',
+    '--pool-size',
+    '2',
+  ];
+  const result = (await bench('node-loss', ...short)) as {
+    readonly reads: { readonly before: object; readonly after: { readonly count: number } };
+    readonly hitRatio: { readonly after: number };
+    readonly database: { readonly connectionsMax: number; readonly connectionsCap: number };
+  };
+  expect(result.reads.before).toMatchObject({ failed: {} });
+  expect(result.reads.after.count).toBeGreaterThan(100);
+  expect(result.hitRatio.after).toBeGreaterThan(0);
+  expect(result.database.connectionsCap).toBe(6);
+  expect(result.database.connectionsMax).toBeLessThanOrEqual(6);
+  expect(result.database.connectionsMax).toBeGreaterThan(0);
+}, 120_000);
