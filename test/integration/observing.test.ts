@@ -1,5 +1,6 @@
 /** What an operator sees of a running cluster: the commands of docs/observing.md against real nodes and PostgreSQL. */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { connect, type Larder } from '@larder/client';
 import { type Cluster, type Postgres, startCluster, startPostgres } from '@larder/test-kit';
@@ -69,6 +70,23 @@ function larderNode(...args: string[]): Promise<Ended> {
 
 function anyNode(): string[] {
   return ['--connect', cluster.endpoints[0] as string];
+}
+
+/** Of the cache `scores`. */
+async function givenUpRows(): Promise<number> {
+  const nodes = await larder.nodeStatistics();
+  const all = nodes.flatMap(({ caches }) => caches.filter(({ name }) => name === 'scores'));
+  return all.reduce((sum, statistics) => sum + statistics.givenUpRows, 0);
+}
+
+/** The commands of docs/observing.md, as a shell would take them apart. */
+function documentedCommands(): string[][] {
+  const text = readFileSync(new URL('../../docs/observing.md', import.meta.url), 'utf8');
+  const blocks = [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block as string);
+  return blocks
+    .flatMap((block) => block.split('\n').filter((line) => line !== ''))
+    .map((line) => line.replace(/\s#.*$/, '').replaceAll('127.0.0.1:7401', cluster.endpoints[0] as string))
+    .map((line) => [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word));
 }
 
 describe('larder-node status', () => {
@@ -190,15 +208,9 @@ describe('dead letters', () => {
   const scores = () => larder.cache<{ points: number | string }>('scores');
   const deadLetters = (...args: string[]) => larderNode('dead-letters', ...args, ...anyNode());
 
-  async function refusedRows(): Promise<number> {
-    const nodes = await larder.nodeStatistics();
-    const all = nodes.flatMap(({ caches }) => caches.filter(({ name }) => name === 'scores'));
-    return all.reduce((sum, { givenUpRows }) => sum + givenUpRows, 0);
-  }
-
   test('are listed over all nodes, shown with their error, retried after the table was mended, and discarded', async () => {
     for (let player = 0; player < 8; player++) await scores().set(`poor ${player}`, { points: -player - 1 });
-    await expect.poll(refusedRows).toBe(8);
+    await expect.poll(givenUpRows).toBe(8);
 
     const list = await deadLetters('list', 'scores');
     expect(list).toMatchObject({ code: 0, stderr: '' });
@@ -223,7 +235,7 @@ describe('dead letters', () => {
       stdout: '1 dead letter to be tried again\n',
     });
     expect(await deadLetters('retry', 'scores', '--json')).toMatchObject({ code: 0 });
-    await expect.poll(refusedRows).toBe(0);
+    await expect.poll(givenUpRows).toBe(0);
     const { rows } = await sql.query("SELECT count(*)::int AS count FROM scores WHERE player LIKE 'poor %'");
     expect(rows).toEqual([{ count: 7 }]);
     const { stdout } = await larderNode('status', ...anyNode());
@@ -242,3 +254,35 @@ describe('dead letters', () => {
     }
   });
 });
+
+test('every command of docs/observing.md does what it says', async () => {
+  await sql.query('DELETE FROM scores');
+  await sql.query('ALTER TABLE scores ADD CONSTRAINT scores_points_check CHECK (points >= 0)');
+  await larder.cache('products').get(50);
+  const commands = documentedCommands();
+  expect(commands.length).toBeGreaterThan(10);
+  for (const [program, ...args] of commands) {
+    expect(program).toBe('larder-node');
+    if ((await givenUpRows()) === 0) await larder.cache('scores').set('poor 3', { points: -1 });
+    await expect.poll(givenUpRows).toBe(1);
+    const { code, stdout, stderr } = await larderNode(...args);
+    expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: '' });
+    expect(stdout.length).toBeGreaterThan(10);
+  }
+}, 120_000);
+
+test('when a node is away its partitions are served by the other, with one copy', async () => {
+  const products = larder.cache('products');
+  const keys = Array.from({ length: 20 }, (_, index) => index + 10);
+  for (const key of keys) await products.get(key);
+  cluster.node('n2').kill();
+  const status = async () => JSON.parse((await larderNode('status', ...anyNode(), '--json')).stdout);
+  await expect
+    .poll(async () => (await status()).partitions, { timeout: 30_000 })
+    .toMatchObject({ underReplicated: 1024, waiting: 0 });
+  for (const key of keys) {
+    expect(await products.explain(key)).toMatchObject({ owner: 'n1', successor: undefined, state: 'present' });
+  }
+  const { stdout } = await larderNode('explain', ...anyNode(), 'products', '10');
+  expect(stdout).toMatch(/owner n1, successor none$/m);
+}, 120_000);
