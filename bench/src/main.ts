@@ -17,6 +17,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   memory: () => import('./memory.js'),
   load: () => import('./load.js'),
   writes: () => import('./writes.js'),
+  poison: () => import('./poison.js'),
   'cold-key': () => import('./cold-key.js'),
   refresh: () => import('./refresh.js'),
   outage: () => import('./outage.js'),

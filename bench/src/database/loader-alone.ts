@@ -2,6 +2,7 @@ import { systemClock, systemRandom } from '@larder/base';
 import {
   type CopiedEntry,
   createOrigin,
+  type DeadLetter,
   type EntryMemory,
   type EntryRef,
   Loader,
@@ -72,6 +73,10 @@ export class LoaderAlone {
 
   statistics(): LoaderStatistics {
     return this.loader.statistics();
+  }
+
+  deadLetters(limit: number): DeadLetter[] {
+    return this.loader.deadLetters(limit);
   }
 
   close(): Promise<void> {

@@ -316,6 +316,7 @@ export class Flusher {
       return attempt(part);
     };
     await splitBatch(flights, 'unknown', checked, {
+      named: (part, error) => part.findIndex(({ key }) => key === error.details?.row),
       done: (part) => this.#delivered(part),
       failed: (part, error) => {
         // Fenced off: other nodes have taken partitions over, these rows' perhaps. The next flush asks for each of them.

@@ -217,6 +217,7 @@ export class WriteQueue {
   async #send(batch: readonly PendingWrite[], sets: boolean): Promise<void> {
     this.#sent.add(batch);
     await splitBatch(batch, 'unknown', (part) => this.#attempt(part, sets), {
+      named: (part, error) => part.findIndex(({ text }) => text === error.details?.row),
       done: (part, found) => {
         for (const [index, write] of part.entries()) this.#applied(write, found === undefined || found[index] === true);
       },

@@ -25,7 +25,8 @@ export function rowVersion({ epoch = 0, seq = 0 }: OriginRow): string {
  * 3. Two different keys never mean one row. "007" is not another name of row 7: reads miss it, writes refuse it.
  * 4. `writeMany` inserts or replaces all rows or none. If a row is to blame it rejects with ORIGIN, BAD_ARGUMENT or
  *    TOO_LARGE and outcome `not-applied`, and the loader splits the batch until it knows which one. An ORIGIN whose
- *    `details.blames` is 'statement' would hit every row alike and is not split.
+ *    `details.blames` is 'statement' would hit every row alike and is not split. `details.row` may name the row's key:
+ *    then the loader looks there first, and a wrong name costs statements only.
  * 5. Any other rejection means that the origin cannot serve now: ORIGIN_UNAVAILABLE. Its outcome is `not-applied` only
  *    if that is certain.
  * 6. `deleteMany` tells for each key whether there was a row. All or none.

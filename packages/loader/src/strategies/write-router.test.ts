@@ -125,8 +125,6 @@ describe('a write that names a strategy', () => {
     expect(rig.setBy('memory', 'a', 'one').outcome).toHaveProperty('written');
     expect(message(rig.set('a', 'one', 0, 1000, 9).outcome)).toContain('operation.write is 9; this node knows 0 to 4');
     expect(message(rig.delete('a', 1000, 2).outcome)).toContain('has no origin');
-    const readOnly = new Rig({ read: 'through', write: 'memory' });
-    expect(message(readOnly.setBy('through', 'a', 'one').outcome)).toContain('was started with write: memory');
   });
 });
 

@@ -25,11 +25,8 @@ export class WriteRouter {
   readonly #waiting: WaitingWrites;
   #behind: WriteBehind | undefined;
   #own: WriteStrategy;
-  /** The origin of a cache that was made for memory only was not prepared for writes. */
-  readonly #isWritable: boolean;
 
   constructor(readonly context: StrategyContext) {
-    this.#isWritable = context.origin !== undefined && context.policy.write !== 'memory';
     this.#waiting = new WaitingWrites(context, (text, strategy) => this.#otherWith(text, strategy));
     this.#own = this.#strategy(context.policy.write);
   }
@@ -153,9 +150,8 @@ export class WriteRouter {
     if (name === undefined) {
       const message = `operation.write is ${mode}; this node knows 0 to ${NAMES.length - 1}`;
       reply.failed(new LarderError('BAD_ARGUMENT', message, { outcome: 'not-applied' }));
-    } else if (name !== 'memory' && !this.#isWritable) {
-      const lack = hasOrigin(this.context) ? 'was started with write: memory' : 'has no origin';
-      const message = `write is '${name}', but cache '${this.context.name}' ${lack}; allowed is 'memory'`;
+    } else if (name !== 'memory' && !hasOrigin(this.context)) {
+      const message = `write is '${name}', but cache '${this.context.name}' has no origin; allowed is 'memory'`;
       reply.failed(new LarderError('BAD_ARGUMENT', message, { outcome: 'not-applied' }));
     } else {
       return this.#strategy(name);

@@ -55,7 +55,6 @@ test.each<[NodeConfig, string[]]>([
     withCaches({ cities: { origin: { postgresTable: { table: 'towns', key: 'id' } }, eviction: 'lru' } }),
     ['caches.cities.origin', 'caches.cities.eviction'],
   ],
-  [withCaches({ events: { origin } }), ['caches.events.write']],
 ])('what only a restart can change is refused as a whole: %j', (edited, expected) => {
   expect(changes(edited)).toEqual(expected);
 });

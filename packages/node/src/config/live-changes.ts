@@ -55,8 +55,6 @@ function fixedCaches(running: ResolvedNodeConfig, edited: ResolvedNodeConfig): s
     if (!isDeepStrictEqual(before.origin, after.origin)) paths.push('origin');
     if (before.memoryBytesMax !== after.memoryBytesMax) paths.push('memory');
     if (before.eviction !== after.eviction) paths.push('eviction');
-    // A table is looked at more closely if it is to be written.
-    if (before.origin && before.write === 'memory' && after.write !== 'memory') paths.push('write');
     return paths.map((setting) => `caches.${name}.${setting}`);
   });
 }

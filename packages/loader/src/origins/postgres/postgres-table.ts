@@ -1,4 +1,5 @@
 import { LarderError } from '@larder/proto';
+import pg from 'pg';
 import { type Origin, type OriginFence, type OriginRow, rowVersion } from '../origin.js';
 import { type PostgresDatabase, type Statement, statement, type TextRow } from './postgres-database.js';
 import type { PostgresTableOptions } from './postgres-table-options.js';
@@ -84,7 +85,7 @@ class PostgresTable implements Origin {
     try {
       await this.#write(this.#upsert, [...keys, ...values, ...versions]);
     } catch (error) {
-      throw newerRow(error) ?? error;
+      throw newerRow(error) ?? withRow(error, rows);
     }
   }
 
@@ -151,4 +152,17 @@ function newerRow(error: unknown): LarderError | undefined {
   if (!(cause instanceof Error) || !cause.message.includes(NEWER_ROW)) return undefined;
   const message = 'the row is from a later write: its version in the table is newer';
   return new LarderError('ORIGIN', message, { outcome: 'not-applied', details: { blames: 'row' }, cause });
+}
+
+const FAILING_ROW = 'Failing row contains (';
+
+/** CHECK and NOT NULL say what the row holds, in the order of the table's columns; mostly the key is the first of them. */
+function withRow(error: unknown, rows: readonly OriginRow[]): unknown {
+  if (!(error instanceof LarderError) || !(error.cause instanceof pg.DatabaseError)) return error;
+  const { detail = '' } = error.cause;
+  if (!detail.startsWith(FAILING_ROW)) return error;
+  const named = rows.find(({ key }) => detail.startsWith(`${key},`, FAILING_ROW.length));
+  if (named === undefined) return error;
+  const { code, reason, outcome, cause, details } = error;
+  return new LarderError(code, reason, { outcome, cause, details: { ...details, row: named.key } });
 }
