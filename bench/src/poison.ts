@@ -14,7 +14,7 @@ import { decimal, integer, parseOptions } from './options.js';
  *
  * The loader runs in this process, without nodes and client. They take turns, and the median round of each counts.
  */
-const TABLE = 'readings';
+const TABLE = 'public.readings';
 const CREATE = `
   DROP TABLE IF EXISTS ${TABLE};
   CREATE TABLE ${TABLE} (

@@ -13,6 +13,9 @@ import { decimal, flag, integer, parseOptions } from './options.js';
  * nothing coalesces, and the rate at which rows reach the table counts from the first write to the moment when the last
  * one is there. Afterwards the table is asked whether all that was acknowledged has arrived. They take turns, each with a
  * table that was filled anew, and the median round of each counts.
+ *
+ * Of few keys that are written again and again, as scores and counters are, write-through has to bring each write to the
+ * table, one after the other for a key; write-behind makes one row of many. That is `hotThrough` and `hotBehind`.
  */
 const POOL_SIZE = 10;
 const WARM_UP_MS = 500;
@@ -40,28 +43,37 @@ export async function run(argv: string[]): Promise<object> {
     concurrency: integer({ otherwise: 512, min: 1, max: 16_384 }),
     rows: integer({ otherwise: 100_000, min: 100_000, max: 1_000_000 }),
     nodes: integer({ otherwise: 1, min: 1, max: 16 }),
+    hot: integer({ otherwise: 16, min: 1, max: 100_000 }),
     durable: flag(true),
     fence: flag(true),
   });
-  const { nodes, rows, durable } = options;
+  const { nodes, rows, hot, durable } = options;
   const plan: CallersPlan = { callers: options.concurrency, warmUpMs: WARM_UP_MS, windowMs: options.seconds * 1000 };
   const database = { fencing: options.fence ? 'table' : 'none' };
   const setup = await setUpDatabase({ nodes, rows, durable, database, caches: CACHES });
   try {
     const ids = shuffledIds(rows);
-    const { plainPg, writeThrough, writeBehind } = await takeTurns(options.repeat, {
+    const hotIds = ids.subarray(0, hot);
+    const measured = await takeTurns(options.repeat, {
       plainPg: { rate: (measured) => measured.upsertsPerSecond, measure: () => measurePlain(setup, plan, ids) },
-      writeThrough: { rate: (measured) => measured.ackedPerSecond, measure: () => measureThrough(setup, plan, ids) },
+      writeThrough: { rate: ackedPerSecond, measure: () => measureThrough(setup, plan, ids) },
       writeBehind: {
         rate: (measured) => measured.drainedRowsPerSecond,
         measure: () => measureBehind(setup, plan, ids),
       },
+      hotThrough: { rate: ackedPerSecond, measure: () => measureHot(setup, plan, rows, hotIds, 'through') },
+      hotBehind: { rate: ackedPerSecond, measure: () => measureHot(setup, plan, rows, hotIds, 'behind') },
     });
+    const { plainPg, writeThrough, writeBehind, hotThrough, hotBehind } = measured;
     return {
       bench: 'writes',
       writeThrough,
       writeBehind,
       plainPg,
+      hotThrough,
+      hotBehind,
+      ratioHotBehindToThrough: rounded(hotBehind.ackedPerSecond / hotThrough.ackedPerSecond),
+      ratioBehindToThrough: rounded(writeBehind.ackedPerSecond / writeThrough.ackedPerSecond),
       ratioDrainToPlainPg: rounded(writeBehind.drainedRowsPerSecond / plainPg.upsertsPerSecond),
       ratioThroughToPlainPg: rounded(writeThrough.ackedPerSecond / plainPg.upsertsPerSecond),
       setting: { ...options, poolSize: POOL_SIZE, ...machine() },
@@ -111,11 +123,7 @@ async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint3
   const startMs = performance.now();
   const once = { ...plan, warmUpMs: 0, callsMax: ids.length };
   const result = await runCallers(once, setter(setup.larder.cache<Thing>('behind'), ids, 'behind'));
-  let { pendingWrites } = await setup.statistics('behind');
-  while (pendingWrites > 0) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    ({ pendingWrites } = await setup.statistics('behind'));
-  }
+  await drained(setup);
   const drainedRowsPerSecond = Math.round((result.calls / (performance.now() - startMs)) * 1000);
   const cpuUs = cpuPerOperation(cpuBefore, setup.cpuTimes(), result.calls);
   await verify(setup, 'behind', result.calls, ids.length);
@@ -131,6 +139,36 @@ async function measureBehind(setup: DatabaseSetup, plan: CallersPlan, ids: Uint3
     rowsPerStatement: rounded(rowsPerStatement),
     cpuUs,
   };
+}
+
+/** All callers write the same few keys. */
+async function measureHot(
+  setup: DatabaseSetup,
+  plan: CallersPlan,
+  rows: number,
+  hotIds: Uint32Array,
+  cache: 'through' | 'behind',
+) {
+  await fillThings(setup.url, rows);
+  const round = `hot-${cache}`;
+  const before = await setup.statistics(cache);
+  const result = await runCallers(plan, setter(setup.larder.cache<Thing>(cache), hotIds, round));
+  await drained(setup);
+  await verify(setup, round, result.calls, hotIds.length);
+  const after = await setup.statistics(cache);
+  const statementsPerThousand = rounded(((after.writeStatements - before.writeStatements) / result.calls) * 1_000);
+  report(`${cache}, ${hotIds.length} keys`, result, 'acknowledged/s', null);
+  return { ackedPerSecond: result.perSecond, p50Ms: result.p50Ms, p99Ms: result.p99Ms, statementsPerThousand };
+}
+
+async function drained(setup: DatabaseSetup): Promise<void> {
+  while ((await setup.statistics('behind')).pendingWrites > 0) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+function ackedPerSecond(measured: { readonly ackedPerSecond: number }): number {
+  return measured.ackedPerSecond;
 }
 
 function setter(cache: Cache<Thing>, ids: Uint32Array, round: string): (index: number) => Promise<void> {

@@ -1,7 +1,8 @@
 import pg from 'pg';
 
 /** The table that database benches read and write: seven columns of usual types, about 100 bytes of JSON a row. */
-export const TABLE = 'things';
+/** With its schema: a role named larder looks into the schema of the fence first. */
+export const TABLE = 'public.things';
 export const COLUMNS = ['id', 'name', 'country', 'population', 'latitude', 'longitude', 'tags'] as const;
 
 const CREATE = `
