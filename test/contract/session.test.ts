@@ -122,7 +122,7 @@ describe('an operation with a fault is answered, and the session goes on', () =>
     ['a value above 64 KiB', operation(SET, 'a', { value: Buffer.alloc(65_537) }), 'TOO_LARGE'],
     ['a ttl above the bound', operation(SET, 'a', { ttlMs: 2 ** 41 }), 'BAD_ARGUMENT'],
     ['no kind', operation(0, 'a'), 'BAD_ARGUMENT'],
-    ['an unknown kind', operation(7, 'a'), 'BAD_ARGUMENT'],
+    ['an unknown kind', operation(99, 'a'), 'BAD_ARGUMENT'],
   ] as const)('%s', async (_name, faulty, expected) => {
     await begin();
     const [failed, fine] = await replies(faulty, operation(GET, 'b'));
