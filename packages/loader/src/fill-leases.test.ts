@@ -1,5 +1,5 @@
 import { ManualClock, seededRandom } from '@larder/base';
-import { keySlice } from '@larder/proto';
+import { keySlice, WriteMode } from '@larder/proto';
 import { describe, expect, test } from 'vitest';
 import { Answer } from '../test/answer.js';
 import { MapMemory } from '../test/map-memory.js';
@@ -147,6 +147,16 @@ test('a fill is not written to the database that it came from', async () => {
   await settle();
   expect(rig.get('a').outcome).toEqual(IN_MEMORY);
   expect(rig.origin.calls).toHaveLength(0);
+});
+
+test('a fill that is to be written is, and ends its lease when the database has it', async () => {
+  const rig = new Rig({ read: 'aside', write: 'behind' });
+  const filled = rig.fill('a', rig.leased('a', {}), 'made', WriteMode.through);
+  const waiter = rig.lease('a', {});
+  (await rig.origin.called(1)).open();
+  expect(await filled.told).toHaveProperty('written');
+  expect(await waiter.told).toEqual({ value: 'made', from: 'memory' });
+  expect(rig.rowText('a')).toBe('made');
 });
 
 test('a cache that loads by itself grants no lease', async () => {

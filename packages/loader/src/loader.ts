@@ -177,8 +177,8 @@ export class Loader {
   }
 
   /**
-   * Stores what was loaded under a lease, in memory only. Answers `written`, `failed`, or `refusedFill` if the lease has
-   * ended, or if a write of the key to the origin may still be under way.
+   * Stores what was loaded under a lease, in memory only, unless `mode` says otherwise. Answers `written`, `failed`, or
+   * `refusedFill` if the lease has ended, or if a write of the key to the origin may still be under way.
    */
   fill(
     key: KeySlice,
@@ -188,10 +188,15 @@ export class Loader {
     end: number,
     ttlMs: number,
     reply: Reply,
+    timeoutMs: number,
+    mode: number = WriteMode.byPolicy,
     tags: TagHashes | undefined = undefined,
   ): void {
     this.#memory.tags = tags ?? this.#valueTags.of(value, start, end);
-    this.#reads.fill(key, lease, value, start, end, ttlMs, reply);
+    if (this.#reads.mayFill(key, lease, reply)) {
+      if (mode === WriteMode.byPolicy) this.#reads.fill(key, value, start, end, ttlMs, reply);
+      else this.#writes.set(key, value, start, end, ttlMs, mode, reply, timeoutMs);
+    }
     this.#memory.tags = undefined;
   }
 

@@ -72,9 +72,11 @@ export class Rig {
     return outcome.leased;
   }
 
-  fill(key: string, lease: number, value: string): Answer {
+  fill(key: string, lease: number, value: string, mode: number = WriteMode.byPolicy): Answer {
     const bytes = Buffer.from(value);
-    return this.#answered((answer) => this.loader.fill(slice(key), lease, bytes, 0, bytes.length, TTL_DEFAULT, answer));
+    return this.#answered((answer) =>
+      this.loader.fill(slice(key), lease, bytes, 0, bytes.length, TTL_DEFAULT, answer, 1000, mode),
+    );
   }
 
   release(key: string, lease: number): boolean {

@@ -83,20 +83,23 @@ export class ReadRouter {
     else this.leases.request(text, key.partition, reply, timeoutMs, holder);
   }
 
-  fill(key: KeySlice, lease: number, value: Uint8Array, start: number, end: number, ttlMs: number, reply: Reply): void {
+  /** Whether the lease is good for what `memory.tags` says of the value; if not, it answers. */
+  mayFill(key: KeySlice, lease: number, reply: Reply): boolean {
     const { memory, counters, unsure } = this.context;
     const text = keyText(key);
     if (text !== undefined && this.leases.isGood(text, lease) && !unsure.has(text, key.partition)) {
-      if (this.leases.mayFill(text, lease, memory.tags)) {
-        this.#fills.set(key, value, start, end, ttlMs, reply);
-        return;
-      }
+      if (this.leases.mayFill(text, lease, memory.tags)) return true;
       // It was invalidated on its way: whoever waits for it loads anew.
       this.leases.release(text, lease);
     }
     counters.refusedFills++;
     memory.request = undefined;
     reply.refusedFill();
+    return false;
+  }
+
+  fill(key: KeySlice, value: Uint8Array, start: number, end: number, ttlMs: number, reply: Reply): void {
+    this.#fills.set(key, value, start, end, ttlMs, reply);
   }
 
   close(): void {

@@ -178,7 +178,7 @@ export class BulkTransfer implements Reply {
     if (!admitWrite(this.partitions, cache, key.partition, this.write, true, reply)) return;
     const { fill, mode, tags } = this.write;
     if (fill === 0) cache.loader.set(key, value, 0, value.length, ttlMs, reply, this.timeoutMs, mode, tags);
-    else cache.loader.fill(key, fill, value, 0, value.length, ttlMs, reply, tags);
+    else cache.loader.fill(key, fill, value, 0, value.length, ttlMs, reply, this.timeoutMs, mode, tags);
   }
 
   #committed(): CommittedReply {

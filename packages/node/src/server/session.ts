@@ -370,7 +370,7 @@ export class Session implements ReplyTarget {
   ): void {
     const { bytes, valueStart, valueEnd, ttlMs, fill, write } = reader;
     if (fill === 0) loader.set(this.#key, bytes, valueStart, valueEnd, ttlMs, reply, timeoutMs, write, tags);
-    else loader.fill(this.#key, fill, bytes, valueStart, valueEnd, ttlMs, reply, tags);
+    else loader.fill(this.#key, fill, bytes, valueStart, valueEnd, ttlMs, reply, timeoutMs, write, tags);
   }
 
   #faultOf(reader: SessionRequestReader): LarderError | undefined {
