@@ -142,6 +142,8 @@ export interface EntryMemory {
    * meanwhile asks the origin, and the partition is not handed over before the hold is released.
    */
   holdBack(key: KeySlice, sink: HoldSink): Hold;
+  /** Until what it returns is called, once, the partition, which is served, is not handed over. It may be lost all the same. */
+  keepBack(partition: number): () => void;
   /** The origin refused the write for `request`: the other copies get the entry again, if there is one. */
   restore(key: KeySlice): void;
 }

@@ -7,6 +7,7 @@ import { DirtyKeys, isRefused } from './dirty-keys.js';
 import { EntryFlag, type EntryRef } from './entry-memory.js';
 import { FlushWaiters } from './flush-waiters.js';
 import { blamesRow, isFenced } from './origins/origin.js';
+import { PartitionHolds } from './partition-holds.js';
 import type { ResolvedWriteBehindPolicy } from './policy.js';
 import { splitBatch } from './split-batch.js';
 import type { OriginContext } from './strategies/strategy.js';
@@ -262,18 +263,23 @@ export class Flusher {
     const sets: Flight[] = [];
     const deletes: Flight[] = [];
     const early: DirtyKey[] = [];
+    const holds = new PartitionHolds(memory);
     for (const dirty of batch) {
       const { partition } = dirty;
       const ref = memory.owns(partition) ? memory.peek(dirty.key) : 0;
       if (!this.#isDirty(ref)) this.#forget(dirty);
       else if (gate?.isShut(partition)) this.#keys.setAside(dirty);
       else if (!memory.serves(partition) || !memory.isCommitted(ref, partition)) early.push(dirty);
-      else if ((memory.flags(ref) & EntryFlag.tombstone) !== 0) deletes.push(this.#flight(dirty, ref, NO_VALUE));
-      else sets.push(this.#flight(dirty, ref, this.#valueOf(ref)));
+      else {
+        holds.add(partition);
+        if ((memory.flags(ref) & EntryFlag.tombstone) !== 0) deletes.push(this.#flight(dirty, ref, NO_VALUE));
+        else sets.push(this.#flight(dirty, ref, this.#valueOf(ref)));
+      }
     }
     this.#postpone(early);
     await this.#send(sets, (part) => origin.writeMany(part));
     await this.#send(deletes, (part) => origin.deleteMany(part.map(({ key }) => key)));
+    holds.release();
     this.#keys.landed(batch);
     this.#waiters.check();
     this.#schedule(clock.monotonicMs());
@@ -291,10 +297,10 @@ export class Flusher {
     this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.context.clock.monotonicMs() + EARLY_PAUSE_MS);
   }
 
-  /** A statement before this one has taken its time: a partition may have gone to a node that flushes by now. */
+  /** A statement before this one has taken its time: a partition may have been lost to a node that flushes by now. */
   #awayOf(part: readonly Flight[]): LarderError | undefined {
     const { memory, gate } = this.context;
-    const lost = part.find(({ dirty }) => !memory.serves(dirty.partition) || gate?.isShut(dirty.partition));
+    const lost = part.find(({ dirty }) => !memory.keeps(dirty.partition) || gate?.isShut(dirty.partition));
     return lost && memory.refusal(lost.dirty.partition);
   }
 

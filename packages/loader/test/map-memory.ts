@@ -182,6 +182,13 @@ export class MapMemory implements EntryMemory {
     return this.seq(ref) <= this.committedSeq;
   }
 
+  keepBack(): () => void {
+    this.heldCount++;
+    return () => {
+      this.heldCount--;
+    };
+  }
+
   holdBack(_key: KeySlice, sink: HoldSink): Hold {
     this.heldCount++;
     if (this.holding) this.holds.push(sink);

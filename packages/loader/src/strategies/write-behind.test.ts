@@ -570,6 +570,17 @@ describe('in a cluster', () => {
     expect(rig.loader.statistics().pendingWrites).toBe(0);
   });
 
+  test('a partition is not handed over while a statement with a row of it is under way', async () => {
+    const rig = new Rig(POLICY);
+    rig.set('a', 'one');
+    rig.clock.advance(10);
+    const call = await rig.origin.called(1);
+    expect(rig.memory.heldCount).toBe(1);
+    call.fail(new Error('connection reset'));
+    await settle();
+    expect(rig.memory.heldCount).toBe(0);
+  });
+
   test('a delete that waits behind the sets of its batch is not sent once its partition has gone', async () => {
     const rig = new Rig(POLICY);
     await rig.row('b', 'the new owner wrote this');

@@ -64,6 +64,10 @@ export class LoneMemory extends StoredEntries {
     return true;
   }
 
+  keepBack(): () => void {
+    return () => {};
+  }
+
   holdBack(): Hold {
     return { isHeld: true, epoch: this.putEpoch, seq: this.putSeq + 1, release() {} };
   }

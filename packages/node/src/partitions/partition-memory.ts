@@ -139,6 +139,12 @@ export class PartitionMemory extends StoredEntries {
     return replicator !== undefined && this.storage.seq(ref) <= replicator.committedSeq;
   }
 
+  keepBack(partition: number): () => void {
+    const replicator = this.partitions.owner(partition)!;
+    replicator.hold();
+    return () => replicator.release();
+  }
+
   holdBack(key: KeySlice, sink: HoldSink): Hold {
     const replicator = this.partitions.owner(key.partition)!;
     const request = this.#takeRequest();

@@ -125,6 +125,7 @@ export abstract class StoredEntries implements EntryMemory {
   abstract expire(key: KeySlice, ttlMs: number): boolean;
   abstract clean(key: KeySlice, epoch: number, seq: number): void;
   abstract isCommitted(ref: EntryRef, partition: number): boolean;
+  abstract keepBack(partition: number): () => void;
   abstract holdBack(key: KeySlice, sink: HoldSink): Hold;
   abstract restore(key: KeySlice): void;
 }
