@@ -57,7 +57,15 @@ export class Lease {
 
 /** GET with a lease: the value, a Lease, or undefined for a miss of a cache that grants none. */
 export class LeaseAnswer<V> implements AnswerReader<V | Lease | undefined> {
-  constructor(private readonly codec: Codec<V>) {}
+  /** `unclaimed`: of a lease that came when its caller had gone. */
+  constructor(
+    private readonly codec: Codec<V>,
+    private readonly unclaimed: (key: string, lease: number) => void,
+  ) {}
+
+  discard(reply: SessionResponseReader, call: Call): void {
+    if (reply.lease !== 0) this.unclaimed(call.key, reply.lease);
+  }
 
   read(reply: SessionResponseReader): V | Lease | undefined {
     if (reply.hasValue) return this.codec.decode(reply.bytes, reply.valueStart, reply.valueEnd);

@@ -74,7 +74,7 @@ export class Cache<V> {
     this.#parts = parts;
     this.#valueAnswer = new ValueAnswer(parts.codec);
     this.#entryAnswer = new EntryAnswer(parts.codec);
-    this.#leaseAnswer = new LeaseAnswer(parts.codec);
+    this.#leaseAnswer = new LeaseAnswer(parts.codec, (text, lease) => setImmediate(() => this.#giveBack(text, lease)));
   }
 
   get name(): string {
@@ -186,6 +186,11 @@ export class Cache<V> {
     const lease = found instanceof Lease ? found.number : undefined;
     if (found !== undefined && lease === undefined) return found as V;
     return fills.join(text, load, this.#fillTarget(text, lease, shared), signal);
+  }
+
+  /** Others wait for what nobody here will load, unless another caller here was told the same lease, and is loading by now. */
+  #giveBack(text: string, lease: number): void {
+    if (!this.#parts.fills.isLoading(text, lease)) this.#fillTarget(text, lease, {}).release();
   }
 
   /** `lease` undefined: the cache grants none. 0: there is none any more. */

@@ -122,3 +122,29 @@ test('a read says where it looks; another word is refused', async () => {
     );
   }
 });
+
+/** The caller of `a` leaves before the node answers; another one of the same key stays if `isShared`. Returns what the node hears next. */
+async function afterLeaving(isShared: boolean): Promise<SentOperation> {
+  const { node, cache } = await leasing(7);
+  const grants = node.script;
+  const held = deferred<readonly SentOperation[]>();
+  node.script = (operations) => held.resolve(operations);
+  const controller = new AbortController();
+  const leaving = rejection(cache.getOrSet('a', () => 'never asked', { signal: controller.signal }));
+  const staying = isShared ? cache.getOrSet('a', () => 'loaded') : undefined;
+  const operations = await held.promise;
+  controller.abort();
+  expect(await leaving).toMatchObject({ code: 'ABORTED' });
+  node.script = grants;
+  grants(operations);
+  await staying;
+  return afterGets(node);
+}
+
+test('a lease that comes when its caller has gone is given back', async () => {
+  expect(await afterLeaving(false)).toMatchObject({ kind: OperationKind.release, key: 'a', fill: 7 });
+});
+
+test('but not while another caller loads under it', async () => {
+  expect(await afterLeaving(true)).toMatchObject({ kind: OperationKind.set, key: 'a', fill: 7 });
+});

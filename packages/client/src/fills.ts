@@ -69,6 +69,10 @@ export class Fills<V> {
     }
   }
 
+  isLoading(key: string, lease: number): boolean {
+    return this.#fills.get(key)?.lease === lease;
+  }
+
   #start(key: string, load: Load<V>, target: FillTarget<V>): Fill<V> {
     if (this.#underWay >= FILLS_MAX) {
       target.release();

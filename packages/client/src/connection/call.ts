@@ -12,6 +12,8 @@ export interface AnswerReader<T = unknown> {
   read(reply: SessionResponseReader, call: Call): T;
   /** The answer of a transfer by Bulk: `bytes` is a buffer of its own, undefined for a miss and for writes. */
   readBulk?(bytes: Buffer | undefined, facts: BulkFacts, call: Call): T;
+  /** Nobody waits for this success any more: what it has promised the caller is to be given back. Must not throw. */
+  discard?(reply: SessionResponseReader, call: Call): void;
 }
 
 /** What is known of a value that travelled by Bulk. */
@@ -128,7 +130,8 @@ export class Call {
   /** Holds this call's place until the node's answer, which nobody waits for, has come. */
   standIn(): Call {
     const { cache, kind, answer, ack } = this;
-    const standIn = new Call(cache, kind, '', undefined, 0, 0, answer, ack, undefined, ignore, ignore);
+    const key = answer.discard === undefined ? '' : this.key;
+    const standIn = new Call(cache, kind, key, undefined, 0, 0, answer, ack, undefined, ignore, ignore);
     standIn.settled = true;
     standIn.deadlineMs = this.deadlineMs;
     return standIn;

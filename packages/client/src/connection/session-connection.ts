@@ -195,7 +195,10 @@ export class SessionConnection implements Carrier, LinkOwner, InboxOwner {
       throw new LarderError('INTERNAL', `it answered operation ${reader.id}, which is not in flight`);
     }
     this.#pendingBytes.forget(call);
-    if (call.settled) return;
+    if (call.settled) {
+      if (reader.failure === undefined) call.answer.discard?.(reader, call);
+      return;
+    }
     if (reader.failure !== undefined) this.events.callFailed(call, nodeError(call, reader.failure, this.node));
     else if (isAnsweredByBulk(call, reader)) this.sendBulk(call, factsOf(reader));
     else answerCall(call, reader);
