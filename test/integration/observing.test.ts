@@ -157,6 +157,8 @@ describe('explain', () => {
     expect(explained.successor).toBe(owner === 'n1' ? 'n2' : 'n1');
     expect(explained.ttl).toBeGreaterThan(500_000);
     expect(explained.valueBytes).toBeGreaterThan(20);
+    await larder.cache('idle').set('tagged', 1, { tags: ['a', 'b'] });
+    expect(await larder.cache('idle').explain('tagged')).toMatchObject({ tags: 2, valueBytes: 1 });
     const { stdout } = await larderNode('explain', ...anyNode(), 'products', '50');
     expect(stdout).toMatch(/^ {2}age +[\d.]+ m?s, since its load$/m);
     expect(stdout).toMatch(/^ {2}life +\d+ s left$/m);
@@ -221,6 +223,14 @@ describe('dead letters', () => {
     const { total, letters } = JSON.parse((await deadLetters('list', '--json')).stdout);
     expect(total).toBe(8);
     expect(new Set(letters.map(({ nodeId }: { nodeId: string }) => nodeId))).toEqual(new Set(['n1', 'n2']));
+
+    expect(await scores().explain('poor 3')).toMatchObject({
+      dirty: true,
+      refusals: 2,
+      lastWrite: { outcome: 'failed' },
+    });
+    const explained = await larderNode('explain', ...anyNode(), 'scores', 'poor 3');
+    expect(explained.stdout).toMatch(/^ {2}pending .*; refused 2 times, see larder-node dead-letters show$/m);
 
     const show = await deadLetters('show', 'scores', 'poor 3');
     expect(show.stdout).toMatch(/^cache scores, key "poor 3", at node n\d$/m);

@@ -24,8 +24,11 @@ export interface Explanation {
   readonly ttl: number | null | undefined;
   /** In milliseconds, as far as it is known: since the database's last `load` or `write` of it, or at most so much by its `ttl`. */
   readonly age: { readonly ageMs: number; readonly from: 'load' | 'write' | 'ttl' } | undefined;
+  readonly tags: number;
   /** Acknowledged, and not in the database yet. */
   readonly dirty: boolean;
+  /** How often the database has refused what is dirty; 0: it has not. Otherwise it is a dead letter. */
+  readonly refusals: number;
   /** A write to the database is under way. */
   readonly unsure: boolean;
   /** A load is under way, and so many gets wait for it. */

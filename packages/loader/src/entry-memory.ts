@@ -91,6 +91,8 @@ export interface EntryMemory {
   find(key: KeySlice): EntryRef;
   /** The same without counting as a use. */
   peek(key: KeySlice): EntryRef;
+  /** How many tags the entry has. */
+  tagCount(ref: EntryRef): number;
   /** Why there is no live entry; of one that there is, why there was none before, if that is still known. */
   missCause(key: KeySlice): MissCause;
   /** The key stays away for this cause. */

@@ -1,4 +1,5 @@
 import type { KeySlice } from '@larder/proto';
+import type { DeadLetter } from './dead-letter.js';
 import { EntryFlag, type EntryMemory } from './entry-memory.js';
 import { isHidden, isOver } from './is-hidden.js';
 import { keyText } from './key-text.js';
@@ -23,7 +24,10 @@ export interface KeyExplanation {
   readonly remainingMs: number;
   /** Undefined: nobody knows. */
   readonly age: EntryAge | undefined;
+  readonly tags: number;
   readonly isDirty: boolean;
+  /** How often the origin has refused what is dirty; 0: it has not. */
+  readonly refusals: number;
   readonly isUnsure: boolean;
   /** A load is under way, and so many gets wait for it. */
   readonly isLoading: boolean;
@@ -45,10 +49,12 @@ export interface ExplainedParts {
   readonly policy: ResolvedCachePolicy;
   readonly flights: SingleFlight;
   readonly origin: MeasuredOrigin | undefined;
+  deadLetters(limit: number): readonly DeadLetter[];
 }
 
 /** Neither counts as a use nor loads. */
-export function explainKey({ memory, policy, flights, origin }: ExplainedParts, key: KeySlice): KeyExplanation {
+export function explainKey(parts: ExplainedParts, key: KeySlice): KeyExplanation {
+  const { memory, policy, flights, origin } = parts;
   const text = keyText(key);
   const ref = memory.peek(key);
   const isThere = ref !== 0;
@@ -65,7 +71,9 @@ export function explainKey({ memory, policy, flights, origin }: ExplainedParts, 
     valueBytes: isThere ? memory.valueBytes(ref) : 0,
     remainingMs,
     age: isThere ? ageOf(policy, remainingMs, flags, lastLoad, lastWrite) : undefined,
+    tags: isThere ? memory.tagCount(ref) : 0,
     isDirty: (flags & EntryFlag.dirty) !== 0,
+    refusals: (flags & EntryFlag.dirty) === 0 ? 0 : refusalsOf(parts, text),
     isUnsure: (flags & EntryFlag.unsure) !== 0,
     isLoading: flight !== undefined,
     waiting: flight?.waiters.length ?? 0,
@@ -73,6 +81,10 @@ export function explainKey({ memory, policy, flights, origin }: ExplainedParts, 
     lastWrite,
     missCause: missCauseName(isStale ? MissCause.expired : memory.missCause(key)),
   };
+}
+
+function refusalsOf({ deadLetters }: ExplainedParts, text: string | undefined): number {
+  return deadLetters(Number.POSITIVE_INFINITY).find(({ key }) => key === text)?.attempts ?? 0;
 }
 
 function stateOf(flags: number): KeyExplanation['state'] {

@@ -321,7 +321,7 @@ export class Loader {
   /** What is known of the key, which must be this node's. Neither counts as a use nor loads. */
   explain(key: KeySlice): KeyExplanation {
     const parts = { memory: this.#memory, policy: this.#policy, flights: this.#flights, origin: this.#origin };
-    return explainKey(parts, key);
+    return explainKey({ ...parts, deadLetters: (limit) => this.deadLetters(limit) }, key);
   }
 
   statistics(): LoaderStatistics {

@@ -83,6 +83,10 @@ export class MapMemory implements EntryMemory {
     return 0;
   }
 
+  tagCount(ref: EntryRef): number {
+    return this.#entry(ref).tags.size;
+  }
+
   missCause(key: KeySlice): MissCause {
     return this.#causes.get(idOf(key)) ?? MissCause.cold;
   }

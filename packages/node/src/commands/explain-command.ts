@@ -35,7 +35,8 @@ function factLines(explained: ExplainResponse): string[] {
     (state === 'present' || state === 'stale') && line('value', bytesText(valueBytes)),
     isThere && line('age', ageText(explained)),
     isThere && line('life', lifeText(explained)),
-    explained.dirty && line('pending', 'acknowledged, and not in the database yet'),
+    explained.tags > 0 && line('tags', String(explained.tags)),
+    explained.dirty && line('pending', pendingText(explained)),
     explained.unsure && line('unsure', 'a write to the database is under way'),
     loading && line('loading', `a load is under way; ${countOf(waiting, 'get waits', 'gets wait')} for it`),
     lastLoad !== null && line('last load', callText(lastLoad)),
@@ -67,6 +68,11 @@ function lifeText({ ttlMs, dirty }: ExplainResponse): string {
   if (ttlMs < 0) return 'never expires';
   if (ttlMs === 0) return 'over';
   return `${durationText(ttlMs)} left${dirty ? ', and longer until it is in the database' : ''}`;
+}
+
+function pendingText({ refusals }: ExplainResponse): string {
+  const letter = refusals > 0 ? `; refused ${countOf(refusals, 'time')}, see larder-node dead-letters show` : '';
+  return `acknowledged, and not in the database yet${letter}`;
 }
 
 function callText({ agoMs, tookMs, outcome }: OriginCall): string {

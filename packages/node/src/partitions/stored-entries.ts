@@ -10,8 +10,10 @@ import {
   PutResult,
   type RequestId,
   RequestResult,
+  TAG_HASH_BYTES,
   type TagHashes,
   tagHashes,
+  trailerBytes,
   withTrailer,
 } from '@larder/loader';
 import type { KeySlice, LarderError } from '@larder/proto';
@@ -40,6 +42,11 @@ export abstract class StoredEntries implements EntryMemory {
 
   peek(key: KeySlice): EntryRef {
     return this.storage.peek(this.cache, key);
+  }
+
+  tagCount(ref: EntryRef): number {
+    const trailer = this.storage.storedBytes(ref) - this.storage.valueBytes(ref);
+    return trailer === 0 ? 0 : (trailer - trailerBytes(0)) / TAG_HASH_BYTES;
   }
 
   missCause(key: KeySlice): MissCause {

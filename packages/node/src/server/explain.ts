@@ -36,6 +36,8 @@ export interface ExplainResponse {
   readonly lastLoad: OriginCall | null;
   readonly lastWrite: OriginCall | null;
   readonly missCause: string;
+  readonly tags: number;
+  readonly refusals: number;
 }
 
 export interface OriginCall {
