@@ -253,3 +253,17 @@ test('what is loaded after a take-over is stored at once by a cache that writes 
     expect(rig.get('a').isLater).toBe(write === 'through');
   }
 });
+
+test('a policy that changes is followed: keys are reloaded by the new list, and not by the old one', async () => {
+  const rig = await loaded({ interval: '1s', keys: ['a'] });
+  rig.origin.gated = false;
+  await rig.row('b', 'other');
+  const policy = { ...rig.loader.policy, staleForMs: 5_000 };
+  rig.loader.setPolicy({ ...policy, refreshAhead: { ...policy.refreshAhead!, keys: ['b'], intervalMs: 2_000 } });
+  rig.clock.advance(2_000);
+  await settle();
+  expect(rig.origin.calls.map(({ keys }) => keys)).toEqual([['a'], ['b']]);
+  expect(rig.lifeMs('b')).toBe(10_000);
+  rig.loader.setPolicy({ ...policy, refreshAhead: undefined });
+  expect(rig.clock.pendingCount).toBe(0);
+});
