@@ -270,6 +270,7 @@ export class Flusher {
       if (!this.#isDirty(ref)) this.#forget(dirty);
       else if (gate?.isShut(partition)) this.#keys.setAside(dirty);
       else if (!memory.serves(partition) || !memory.isCommitted(ref, partition)) early.push(dirty);
+      else if ((memory.flags(ref) & EntryFlag.unsure) !== 0) early.push(dirty);
       else {
         holds.add(partition);
         if ((memory.flags(ref) & EntryFlag.tombstone) !== 0) deletes.push(this.#flight(dirty, ref, NO_VALUE));

@@ -1,5 +1,5 @@
 import { ALL_RULES, type ProtocolRules } from '@larder/node/internal';
-import { randomOptions } from './options.js';
+import { randomOptions, type SimulationOptions } from './options.js';
 import { simulate } from './simulation.js';
 
 /** A row of seeds, run one after another, and what came of them. */
@@ -8,6 +8,8 @@ export interface Batch {
   readonly seeds: number;
   /** The rule that is taken away; undefined: none. */
   readonly without: keyof ProtocolRules | undefined;
+  /** What the seeds do not decide. */
+  readonly set?: Partial<SimulationOptions>;
   /** Stop at the first failure. */
   readonly untilFailure: boolean;
 }
@@ -29,7 +31,7 @@ export function runBatch(batch: Batch): BatchResult {
   let undecided = 0;
   let seeds = 0;
   for (let seed = batch.from; seed < batch.from + batch.seeds; seed++) {
-    const outcome = simulate(randomOptions(seed), rules);
+    const outcome = simulate({ ...randomOptions(seed), ...batch.set }, rules);
     seeds++;
     acknowledgedWrites += outcome.acknowledgedWrites;
     undecided += outcome.undecided;

@@ -9,7 +9,7 @@ import { simulate } from './simulation.js';
 import { runOnWorkers } from './worker-pool.js';
 
 /**
- * npm run simulate -- --seeds N [--from N] [--workers N]       many seeds; the last line is their sum as JSON
+ * npm run simulate -- --seeds N [--from N] [--workers N] [--set '{...}']   many seeds; the last line is their sum as JSON
  * npm run simulate -- --seed N [--trace] [--set '{...}']       one seed, its story, and a smaller run that fails too
  * npm run simulate -- --scale [NODES ...]                      what the number of nodes changes, a JSON line each
  * npm run simulate -- --mutations [RULE ...] [--seeds N]       each rule taken away in turn
@@ -55,6 +55,7 @@ async function runMany(from: number, seeds: number): Promise<number> {
     batches.push({
       from: at,
       seeds: Math.min(BATCH_SEEDS, from + seeds - at),
+      set: overrides(values.set),
       without: undefined,
       untilFailure: false,
     });

@@ -218,6 +218,23 @@ describe('a policy that changes', () => {
     expect(await rig.get('a').told).toMatchObject({ value: 'one' });
   });
 
+  test.each(['through', 'memory'] as const)(
+    'brings what came dirty to the origin before a write %s of its key',
+    async (mode) => {
+      const rig = new Rig({ read: 'through', write: 'through' });
+      const key = keySlice(Buffer.from('a'));
+      rig.memory.put(key, Buffer.from('one'), 0, 3, 0, 1);
+      const later = rig.setBy(mode, 'a', 'two');
+      (await rig.origin.called(1)).open();
+      await settle();
+      expect(rig.rowText('a')).toBe('one');
+      rig.origin.gated = false;
+      rig.origin.calls[1]?.open();
+      expect(await later.told).toHaveProperty('written');
+      expect(rig.get('a').outcome).toEqual({ value: 'two', from: 'memory' });
+    },
+  );
+
   test('still flushes what came dirty with a partition', async () => {
     const rig = new Rig({ read: 'through', write: 'through' });
     rig.origin.gated = false;

@@ -44,6 +44,7 @@ export class WriteRouter {
   ): void {
     const strategy = mode === WriteMode.byPolicy ? this.#own : this.#chosen(mode, reply);
     if (strategy === undefined) return;
+    this.#adoptBefore(key, strategy);
     if (this.#made.size > 1 && this.#mustWait(key, strategy)) {
       this.#waiting.add(strategy, key, value.subarray(start, end), ttlMs, reply, timeoutMs);
     } else {
@@ -54,6 +55,7 @@ export class WriteRouter {
   delete(key: KeySlice, mode: number, reply: Reply, timeoutMs: number): void {
     const strategy = mode === WriteMode.byPolicy ? this.#own : this.#chosen(mode, reply);
     if (strategy === undefined) return;
+    this.#adoptBefore(key, strategy);
     if (this.#made.size > 1 && this.#mustWait(key, strategy)) {
       this.#waiting.add(strategy, key, undefined, 0, reply, timeoutMs);
     } else {
@@ -157,6 +159,14 @@ export class WriteRouter {
       return this.#strategy(name);
     }
     return undefined;
+  }
+
+  /** A dirty entry may have come with its partition a moment ago and not have been handed to `adopt` yet. */
+  #adoptBefore(key: KeySlice, strategy: WriteStrategy): void {
+    const { memory, origin } = this.context;
+    if (origin === undefined || strategy === this.#behind) return;
+    const ref = memory.peek(key);
+    if (ref !== 0) this.adopt(key, ref);
   }
 
   #mustWait(key: KeySlice, strategy: WriteStrategy): boolean {
