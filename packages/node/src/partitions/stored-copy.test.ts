@@ -1,4 +1,5 @@
 import { ManualClock, seededRandom } from '@larder/base';
+import { MissCause } from '@larder/loader';
 import { partitionOf } from '@larder/proto';
 import { expect, it } from 'vitest';
 import { invalidationRecord, type ReplicatedRecord } from '../replication/record.js';
@@ -19,10 +20,10 @@ function* keys(): Generator<Buffer> {
 }
 
 /** A copy of partition 0 on a node with one cache, and the caches that it was found to lack. */
-function newCopy() {
+function newCopy(clock = new ManualClock()) {
   const caches = [{ cache: 0, memoryBytesMax: 64 * MEBIBYTE, eviction: 'lru' as const }];
   const options = { memoryBytesMax: 96 * MEBIBYTE, valueBytesMax: MEBIBYTE, caches };
-  const storage = createStorage(options, new ManualClock(), seededRandom(1));
+  const storage = createStorage(options, clock, seededRandom(1));
   const removals = new Removals(
     new OwnedPartitions(
       'n1',
@@ -33,7 +34,7 @@ function newCopy() {
   removals.storage = storage;
   const missing: number[] = [];
   const copy = new StoredCopy(0, storage, removals, caches.length, (cache) => missing.push(cache));
-  return { copy, missing };
+  return { copy, missing, storage };
 }
 
 it('an entry of a cache that the node does not have is not taken; that it is gone, invalid or clean is nothing to it', () => {
@@ -48,6 +49,25 @@ it('an entry of a cache that the node does not have is not taken; that it is gon
   expect(copy.count).toBe(0);
   expect(copy.apply({ ...record, cache: 0, value: Buffer.from('x') })).toBe(true);
   expect(copy.count).toBe(1);
+});
+
+it('why the owner has removed an entry is known to its copy', () => {
+  const clock = new ManualClock();
+  const { copy, storage } = newCopy(clock);
+  storage.setOwned(0, false);
+  const record = { epoch: 1, seq: 1, cache: 0, value: Buffer.from('x'), ttlMs: 1_000, flags: 0, request: undefined };
+  const names = keys();
+  const removed = (wait: number, by: Partial<ReplicatedRecord>): number => {
+    const key = names.next().value as Buffer;
+    copy.apply({ ...record, key, result: 0 });
+    clock.advance(wait);
+    copy.apply({ ...record, key, value: undefined, ttlMs: 0, result: 0, ...by });
+    return storage.missCause(0, { bytes: key, start: 0, end: key.length, partition: 0 });
+  };
+  expect(removed(10, {})).toBe(MissCause.evicted);
+  expect(removed(1_001, {})).toBe(MissCause.expired);
+  expect(removed(10, { result: 1 })).toBe(MissCause.invalidated);
+  expect(removed(1_001, { request: { client: 1, number: 1, settledBelow: 1 } })).toBe(MissCause.invalidated);
 });
 
 it.each([100, 5_000, 300_000])(
