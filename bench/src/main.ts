@@ -22,6 +22,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   refresh: () => import('./refresh.js'),
   outage: () => import('./outage.js'),
   'node-loss': () => import('./node-loss.js'),
+  invalidate: () => import('./invalidate.js'),
 };
 
 async function main(argv: string[]): Promise<number> {

@@ -124,6 +124,10 @@ export class Membership implements MemberHost {
     return this.#adoption!.step() || isBehind;
   }
 
+  sweep(budgetMs: number): void {
+    this.#options?.storage.sweep(budgetMs);
+  }
+
   send(node: string, envelope: Envelope): void {
     this.#options!.send(node, envelope);
     this.partitions.scheduleFlush();

@@ -10,6 +10,7 @@ import {
 import { Checkers } from './checkers/checkers.js';
 import { History } from './history.js';
 import type { SimulationOptions } from './options.js';
+import { Outsider } from './outsider.js';
 import { SimulatedClient } from './simulated-client.js';
 import { SimulatedDatabase } from './simulated-database.js';
 import { entriesOf } from './simulated-entries.js';
@@ -20,8 +21,8 @@ import { SimulatedStore } from './simulated-store.js';
 import { SimulatedVoters } from './simulated-voters.js';
 import { World } from './world.js';
 
-/** How writes of a key reach the database. */
-export type WriteStrategy = 'none' | 'behind' | 'through';
+/** How writes of a key reach the database. `outside`: others write the rows, and invalidate what the cache has of them. */
+export type WriteStrategy = 'none' | 'behind' | 'through' | 'outside';
 
 export interface SimulatedKey {
   readonly partition: number;
@@ -43,6 +44,7 @@ export class Cluster {
   readonly keys: SimulatedKey[][] = [];
   readonly store: SimulatedStore | undefined;
   readonly voters: SimulatedVoters | undefined;
+  readonly outsider: Outsider | undefined;
   /** By key: the last value that anybody wanted it to have. */
   readonly lastValues = new Map<string, string>();
   /** Of the last call that a client has begun. */
@@ -74,6 +76,7 @@ export class Cluster {
     }
     this.#makeKeys();
     for (let index = 0; index < options.nodes; index++) this.addNode();
+    if (options.invalidateEveryMs > 0) this.outsider = new Outsider(this, options.invalidateEveryMs);
     for (let index = 0; index < options.clients; index++) {
       this.clients.push(new SimulatedClient(this, `client${index}`, random));
     }

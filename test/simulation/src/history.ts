@@ -7,6 +7,8 @@ export type Operation =
   | { readonly kind: 'increment' }
   | { readonly kind: 'get-or-set'; readonly value: string }
   | { readonly kind: 'expire'; readonly ttlMs: number }
+  /** Of the whole cache, in the partition of the request. */
+  | { readonly kind: 'clear' }
   /** Expiry or eviction by the owner. */
   | { readonly kind: 'remove' }
   /** A declared loss: from its beginning on, the entry may be gone. */

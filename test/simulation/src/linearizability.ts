@@ -142,6 +142,7 @@ function step(operation: Operation, state: State): { next: State; answer: Result
     case 'expire':
       return { next: state, answer: state !== undefined };
     case 'remove':
+    case 'clear':
     case 'lose':
       return { next: undefined, answer: undefined };
   }

@@ -18,6 +18,7 @@ const QUICK: readonly (keyof ProtocolRules)[] = [
   'freezeForHandOff',
   'lostCounted',
   'voterPromise',
+  'invalidationsTravel',
   'fenceRaised',
 ];
 const SEEDS_MAX = 120;

@@ -1,5 +1,11 @@
 import { EntryFlag } from '@larder/loader';
-import type { Member, ReplicatedRecord, Replicator, RequestId } from '@larder/node/internal';
+import {
+  invalidationRecord,
+  type Member,
+  type ReplicatedRecord,
+  type Replicator,
+  type RequestId,
+} from '@larder/node/internal';
 import type { WriteStrategy } from './cluster.js';
 import { HeldReplies } from './held-replies.js';
 import type { Operation, Result } from './history.js';
@@ -38,7 +44,7 @@ export type Answer =
 /** What the request log keeps of a call that changed nothing. */
 const WITHOUT_WRITE = 0;
 
-export const CACHES: Readonly<Record<WriteStrategy, number>> = { none: 1, behind: 2, through: 3 };
+export const CACHES: Readonly<Record<WriteStrategy, number>> = { none: 1, behind: 2, through: 3, outside: 4 };
 
 interface Effect {
   readonly value: string | undefined;
@@ -79,6 +85,10 @@ export class OperationExecutor {
       this.#read(replicator, request, answer);
       return;
     }
+    if (request.operation.kind === 'clear') {
+      this.#clear(replicator, request, answer);
+      return;
+    }
     if (request.retry && request.lost !== member.view!.partitions[request.partition]!.lost) {
       answer({ kind: 'unknown' });
       return;
@@ -100,7 +110,7 @@ export class OperationExecutor {
       return;
     }
     const call =
-      cache === CACHES.through
+      cache === CACHES.through || cache === CACHES.outside
         ? undefined
         : cluster.history.begin(name, { kind: 'remove' }, this.node.name, cluster.world.now);
     const change = { cache, key, value: undefined, ttlMs: 0, flags: 0, request: undefined, result: 0 };
@@ -123,7 +133,7 @@ export class OperationExecutor {
 
   #read(replicator: Replicator, request: Request, answer: (answer: Answer) => void): void {
     const entry = entriesOf(replicator).entries.get(request.key);
-    if (entry === undefined && request.strategy === 'through') {
+    if (entry === undefined && (request.strategy === 'through' || request.strategy === 'outside')) {
       this.#origin.load(replicator, request, answer);
       return;
     }
@@ -134,6 +144,31 @@ export class OperationExecutor {
       replicator,
       seq,
       () => answer({ kind: 'done', result }),
+      () => answer({ kind: 'refused', reason: 'lost' }),
+    );
+  }
+
+  /** Twice does no harm, so it has no request id. */
+  #clear(replicator: Replicator, { strategy, partition }: Request, answer: (answer: Answer) => void): void {
+    const { history, world, keys } = this.node.cluster;
+    if (!replicator.hasRoom || replicator.copies < this.member.copiesMin) {
+      answer({ kind: 'refused', reason: 'busy' });
+      return;
+    }
+    this.#origin.invalidated(partition);
+    const cleared = keys[partition]!.filter((key) => strategy === 'none' && key.strategy === 'none');
+    const calls = cleared.map(({ name }) => history.begin(name, { kind: 'clear' }, this.node.name, world.now));
+    const { epoch, nextSeq: seq } = replicator;
+    const record = invalidationRecord({ epoch, seq, cache: CACHES[strategy], value: undefined });
+    entriesOf(replicator).apply(record);
+    if (this.member.rules.invalidationsTravel) this.#replies.submit(replicator, record);
+    this.#replies.hold(
+      replicator,
+      replicator.nextSeq - 1,
+      () => {
+        for (const call of calls) call.returnedMs = world.now;
+        answer({ kind: 'done', result: undefined });
+      },
       () => answer({ kind: 'refused', reason: 'lost' }),
     );
   }

@@ -30,6 +30,8 @@ export interface SimulationOptions {
   readonly evictions: boolean;
   /** The database has a fence in place of a version column. */
   readonly fenced: boolean;
+  /** Mean time between two invalidations; 0: none. */
+  readonly invalidateEveryMs: number;
 }
 
 export interface NetworkOptions {
@@ -102,6 +104,8 @@ export function randomOptions(seed: number): SimulationOptions {
     evictions: random.next() < 0.3,
     writeThroughShare: pick(random, [0, 0.2, 0.5]),
     fenced: random.next() < 0.5,
+    // Drawn last: all else is as it was without.
+    invalidateEveryMs: pick(random, [0, 0, 200, 600]),
   };
 }
 

@@ -17,6 +17,8 @@ export class OriginExecutor {
   readonly #underWay = new Map<string, RequestId>();
   /** Grows with each step of a write, so that a load can see that it may be older. */
   readonly #steps = new Map<string, number>();
+  /** By partition: grows with each invalidation. */
+  readonly #invalidations = new Map<number, number>();
   /** Until then a statement may commit whose outcome was not heard. */
   readonly #unsureUntilMs = new Map<string, number>();
 
@@ -31,6 +33,7 @@ export class OriginExecutor {
   load(replicator: Replicator, request: Request, answer: (answer: Answer) => void): void {
     const { key, partition } = request;
     const steps = this.#steps.get(key);
+    const invalidations = this.#invalidations.get(partition);
     const quiet = this.#isQuiet(replicator, key);
     this.database.read(key, (value) =>
       this.process.run(() => {
@@ -47,11 +50,23 @@ export class OriginExecutor {
           this.replies.answerWhenCommitted(replicator, entry.record.seq, answer, done);
           return;
         }
-        const fills = value !== undefined && quiet && steps === this.#steps.get(key) && this.#isQuiet(replicator, key);
+        const isInvalidated =
+          this.member.rules.loadsInvalidated && invalidations !== this.#invalidations.get(partition);
+        const fills =
+          !isInvalidated &&
+          value !== undefined &&
+          quiet &&
+          steps === this.#steps.get(key) &&
+          this.#isQuiet(replicator, key);
         if (!fills || !this.#hasRoom(replicator)) answer(done);
-        else this.replies.answerWhenCommitted(replicator, this.#fill(replicator, key, value), answer, done);
+        else this.replies.answerWhenCommitted(replicator, this.#fill(replicator, request, value), answer, done);
       }),
     );
+  }
+
+  /** What is being loaded may be older. */
+  invalidated(partition: number): void {
+    this.#invalidations.set(partition, (this.#invalidations.get(partition) ?? 0) + 1);
   }
 
   write(replicator: Replicator, request: Request, answer: (answer: Answer) => void): void {
@@ -155,9 +170,9 @@ export class OriginExecutor {
     answer({ kind: 'unknown' });
   }
 
-  #fill(replicator: Replicator, key: string, value: Uint8Array): number {
+  #fill(replicator: Replicator, { key, strategy }: Request, value: Uint8Array): number {
     const keyBytes = Buffer.from(key);
-    const change = { cache: CACHES.through, key: keyBytes, value, ttlMs: 0, flags: 0, request: undefined, result: 0 };
+    const change = { cache: CACHES[strategy], key: keyBytes, value, ttlMs: 0, flags: 0, request: undefined, result: 0 };
     return this.replies.apply(replicator, change);
   }
 

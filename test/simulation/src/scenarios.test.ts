@@ -25,6 +25,7 @@ const CALM: SimulationOptions = {
   writeBehindShare: 0,
   writeThroughShare: 0,
   evictions: false,
+  invalidateEveryMs: 0,
   fenced: false,
 };
 
@@ -208,6 +209,33 @@ describe('three nodes', () => {
     };
     expect(story(ALL_RULES)).toBe(false);
     expect(story({ ...ALL_RULES, flushesCommitted: false })).toBe(true);
+  });
+
+  it('row changed and invalidated while it is being loaded: what was loaded is not kept', () => {
+    const story = (rules: ProtocolRules): Answer[] => {
+      const cluster = calmCluster(rules);
+      const row = (value: string): void =>
+        void cluster.database.rows.set('story-outside', { epoch: 0, seq: 0, value: Buffer.from(value) });
+      // How long a load takes is chance: of many some are under way when the row changes.
+      for (let turn = 0; turn < 40; turn++) {
+        row(`old ${turn}`);
+        call(cluster, 'outside', { kind: 'clear' });
+        pass(cluster, 5);
+        call(cluster, 'outside', GET);
+        pass(cluster, 5);
+        row(`new ${turn}`);
+        const cleared = call(cluster, 'outside', { kind: 'clear' });
+        pass(cluster, 200);
+        expect(cleared).toEqual([{ kind: 'done', result: undefined }]);
+        const read = call(cluster, 'outside', GET);
+        pass(cluster, 200);
+        if (read[0]?.kind !== 'done' || read[0].result !== `new ${turn}`) return read;
+      }
+      return [];
+    };
+    expect(story(ALL_RULES)).toEqual([]);
+    const late = story({ ...ALL_RULES, loadsInvalidated: false });
+    expect(late).toEqual([{ kind: 'done', result: expect.stringMatching(/^old/) }]);
   });
 
   it('owner killed while its statement runs: what its successor loads meanwhile is not kept', () => {

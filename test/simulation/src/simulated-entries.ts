@@ -1,5 +1,5 @@
 import { EntryFlag } from '@larder/loader';
-import type { CopyEntries, ReplicatedRecord, Replicator } from '@larder/node/internal';
+import { type CopyEntries, isInvalidation, type ReplicatedRecord, type Replicator } from '@larder/node/internal';
 import type { SimulatedProcess } from './simulated-process.js';
 
 /** One copy's entries in a simulated node: a plain map. */
@@ -37,6 +37,10 @@ export class SimulatedEntries implements CopyEntries {
   }
 
   apply(record: ReplicatedRecord): boolean {
+    if (isInvalidation(record)) {
+      this.#invalidate(record);
+      return true;
+    }
     const key = keyText(record.key);
     if ((record.flags & EntryFlag.unsure) !== 0) this.unsure.set(key, record);
     else this.unsure.delete(key);
@@ -48,6 +52,14 @@ export class SimulatedEntries implements CopyEntries {
     const expiresMs = record.ttlMs === 0 ? Number.POSITIVE_INFINITY : this.process.monotonicMs() + record.ttlMs;
     this.entries.set(key, { record, expiresMs, dirty: (record.flags & EntryFlag.dirty) !== 0 });
     return true;
+  }
+
+  #invalidate(record: ReplicatedRecord): void {
+    for (const [key, { record: held, dirty }] of this.entries) {
+      if (dirty || held.cache !== record.cache) continue;
+      this.entries.delete(key);
+      this.deleted.set(key, record);
+    }
   }
 
   /** The owner's part of a forget record: it keeps what it has. */

@@ -53,7 +53,9 @@ function runPhases(cluster: Cluster): void {
   world.tell(() => 'all faults end');
   awaitLiveness(cluster);
   for (const client of cluster.clients) client.stopped = true;
-  world.runUntil(world.now + QUIET_MS, () => cluster.clients.every((client) => !client.busy));
+  const { outsider } = cluster;
+  if (outsider !== undefined) outsider.stopped = true;
+  world.runUntil(world.now + QUIET_MS, () => !outsider?.busy && cluster.clients.every((client) => !client.busy));
   for (let waitedMs = 0; waitedMs < FLUSHED_WITHIN_MS && !cluster.quiet(); waitedMs += STEP_MS) {
     world.runUntil(world.now + STEP_MS);
   }

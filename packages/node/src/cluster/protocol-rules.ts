@@ -69,6 +69,10 @@ export const ALL_RULES = {
   freezeForPlacing: true,
   /** What another node may hear is not given up. */
   hearsay: true,
+  /** An invalidation is a record like any other, which the other copies have before it is answered. */
+  invalidationsTravel: true,
+  /** What was loaded before an invalidation is not kept. */
+  loadsInvalidated: true,
   /** A lost partition is counted, so that its clients can know. */
   lostCounted: true,
   /** A timer that fires late accuses nobody. */

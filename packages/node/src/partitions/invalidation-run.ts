@@ -71,6 +71,7 @@ export class InvalidationRun implements CommitSink {
 
   /** The first partitions have their turn within the call. */
   readonly #step = (): void => {
+    this.partitions.beginTurn();
     const end = this.#next + PARTITIONS_PER_TURN;
     for (; this.#next < end; this.#next++) if (this.#isWanted(this.#next)) this.#invalidate(this.#next);
     if (this.#next < PARTITION_COUNT) setImmediate(this.#step);
@@ -79,7 +80,7 @@ export class InvalidationRun implements CommitSink {
 
   #invalidate(partition: number): void {
     const { partitions, cache } = this;
-    if (!partitions.servesNow(partition) || partitions.writeRefusal(partition) !== undefined) return;
+    if (!partitions.serves(partition) || partitions.writeRefusal(partition) !== undefined) return;
     if (cache.loader.invalidate(partition, this.tags)) this.#count++;
     const replicator = partitions.owner(partition)!;
     // Also where there was nothing left to forget: the end of the last entry may still be on its way to the other copies.

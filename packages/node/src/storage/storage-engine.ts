@@ -288,9 +288,13 @@ export class StorageEngine implements Storage {
   }
 
   maintain(budgetMs: number): boolean {
-    let isBehind = this.changes.isPending && this.changes.run(budgetMs / 2);
-    if (this.invalidations.isAny) isBehind = this.#invalidationSweep.run(budgetMs / 2) || isBehind;
-    return this.#sweep.run(budgetMs / 2) || isBehind;
+    if (!this.changes.isPending) return this.#sweep.run(budgetMs);
+    const isChanging = this.changes.run(budgetMs / 2);
+    return this.#sweep.run(budgetMs / 2) || isChanging;
+  }
+
+  sweep(budgetMs: number): void {
+    if (this.invalidations.isAny) this.#invalidationSweep.run(budgetMs);
   }
 
   statistics(cache: number): CacheStorageStatistics {

@@ -91,7 +91,7 @@ export interface Storage {
 
   /**
    * From now on all entries of the cache in the partition are absent that have a lower seq and one of the tags; without
-   * tags all that have a lower seq. Dirty ones stay. Costs the same however many there are; `maintain` frees them.
+   * tags all that have a lower seq. Dirty ones stay. Costs the same however many there are; `sweep` frees them.
    */
   invalidate(cache: number, partition: number, seq: number, tags: TagHashes | undefined): void;
   /** Whether the partition may have an entry of the cache with this tag. Never false if it has. */
@@ -122,6 +122,8 @@ export interface Storage {
    * whether there is more to do at once. Call it every 100 ms or so.
    */
   maintain(budgetMs: number): boolean;
+  /** For at most `budgetMs`: frees what was invalidated. Call it every few ms. */
+  sweep(budgetMs: number): void;
 
   statistics(cache: number): CacheStorageStatistics;
   /** Real bytes taken of `memoryBytesMax`. */

@@ -1,4 +1,4 @@
-import type { ReplicatedRecord, ViewDocument } from '@larder/node/internal';
+import { isInvalidation, type ReplicatedRecord, type ViewDocument } from '@larder/node/internal';
 import type { Cluster } from '../cluster.js';
 import { keyText, type SimulatedEntries } from '../simulated-entries.js';
 
@@ -20,9 +20,21 @@ export class DurableWrites {
 
   committed(partition: number, record: ReplicatedRecord): void {
     if (record.epoch < this.#lostBelowEpoch[partition]!) return;
+    if (isInvalidation(record)) {
+      this.#invalidated(partition, record);
+      return;
+    }
     const key = keyText(record.key);
     const last = this.#last[partition]!.get(key);
     if (last === undefined || isNewer(record, last)) this.#last[partition]!.set(key, record);
+  }
+
+  /** Copies that were begun later need not know of it. */
+  #invalidated(partition: number, record: ReplicatedRecord): void {
+    const all = this.#last[partition]!;
+    for (const [key, last] of all) {
+      if (last.cache === record.cache && last.value !== undefined && isNewer(record, last)) all.set(key, record);
+    }
   }
 
   viewChosen(view: ViewDocument, before: ViewDocument | undefined): void {

@@ -46,17 +46,16 @@ export class InvalidationSweep {
     this.#waiting.add(partition);
   }
 
-  /** Goes on for at most `budgetMs`. Returns whether there is more to do at once. */
-  run(budgetMs: number): boolean {
-    if (this.#pass.length === 0 && this.#waiting.size === 0) return false;
+  /** Goes on for at most `budgetMs`. */
+  run(budgetMs: number): void {
+    if (this.#pass.length === 0 && this.#waiting.size === 0) return;
     const startMs = this.#clock.monotonicMs();
-    if (this.#pass.length === 0 && !this.#begin(startMs)) return false;
+    if (this.#pass.length === 0 && !this.#begin(startMs)) return;
     for (let steps = 1; this.#pass.length > 0; steps++) {
       this.#step();
-      if (steps % STEPS_PER_CLOCK_READ === 0 && this.#clock.monotonicMs() - startMs >= budgetMs) return true;
+      if (steps % STEPS_PER_CLOCK_READ === 0 && this.#clock.monotonicMs() - startMs >= budgetMs) return;
     }
     if (this.#waiting.size === 0) this.#invalidations.settle();
-    return false;
   }
 
   #begin(nowMs: number): boolean {

@@ -1,5 +1,8 @@
 import { TagFilter } from './tag-filter.js';
 
+/** Tags that have gone stay in the filter for so long: to make it anew costs a look at the tags of all entries. */
+const SWEEPS_PER_FILTER = 8;
+
 /** What is known of one cache's invalidations and tags in one partition. All numbers are seqs of the partition. */
 export class PartitionTags {
   /** Entries with lower seqs are dead. 0: none. */
@@ -17,6 +20,8 @@ export class PartitionTags {
   /** What a sweep that is under way has to find dead. */
   sweptSeq = 0;
 
+  #sweeps = 0;
+
   constructor(readonly filterBytes: number) {}
 
   get hasInvalidations(): boolean {
@@ -32,7 +37,8 @@ export class PartitionTags {
 
   beginSweep(): void {
     this.sweptSeq = Math.max(this.clearedSeq, this.latestTagSeq);
-    this.nextFilter = this.filter && new TagFilter(this.filterBytes);
+    const isFilterOld = this.clearedSeq > 0 || ++this.#sweeps % SWEEPS_PER_FILTER === 0;
+    this.nextFilter = this.filter && isFilterOld ? new TagFilter(this.filterBytes) : undefined;
   }
 
   /** No entry is left that was dead when the sweep began: what killed it is of no further use. Returns how many tags were forgotten. */
