@@ -23,6 +23,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   outage: () => import('./outage.js'),
   'node-loss': () => import('./node-loss.js'),
   invalidate: () => import('./invalidate.js'),
+  join: () => import('./join.js'),
+  're-replicate': () => import('./re-replicate.js'),
 };
 
 async function main(argv: string[]): Promise<number> {

@@ -1,3 +1,4 @@
+export { type NodeStatus, StatusQuestion } from './cluster/ask-status.js';
 export { type Cluster, type ClusterOptions, startCluster } from './cluster/start-cluster.js';
 export { type NodeOptions, type NodeProcess, startNode } from './cluster/start-node.js';
 export { untilSettled } from './cluster/until-settled.js';
