@@ -119,6 +119,22 @@ describe('a write that comes again', () => {
 describe('in front of an origin', () => {
   const ORIGIN = { postgresTable: { table: 'things', key: 'id' } };
 
+  test('write-through: a write that waits behind another of its key and comes again is carried out once, in its place', async () => {
+    const origin = new TestOrigin();
+    await pair({ write: 'through', origin: ORIGIN }, origin);
+    const owner = cluster.ownerOf('a')!;
+    origin.hold();
+    cluster.setNumbered(owner, 'a', 'one', 1, false);
+    const waiting = cluster.setNumbered(owner, 'a', 'two', 2, false);
+    const last = cluster.set(owner, 'a', 'three');
+    const again = cluster.setNumbered(owner, 'a', 'two', 2, true);
+    origin.release();
+    await cluster.until(() => last.told !== undefined);
+    expect(again.told).toBe(waiting.told);
+    expect(origin.rows.get('a')).toBe('three');
+    expect(origin.writes).toBe(3);
+  });
+
   test('write-behind: what its owner had not flushed, the next owner flushes', async () => {
     const origin = new TestOrigin();
     await pair(

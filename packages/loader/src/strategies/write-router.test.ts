@@ -113,6 +113,7 @@ describe('a write that names a strategy', () => {
     const through = rig.setBy('through', 'a', 'two');
     rig.loader.close();
     expect(failure(await through.told)).toBe('CLOSED not-applied');
+    expect(failure(rig.setBy('around', 'b', 'one').outcome)).toBe('CLOSED not-applied');
     expect(rig.clock.pendingCount).toBe(0);
   });
 

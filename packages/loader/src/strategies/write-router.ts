@@ -25,6 +25,7 @@ export class WriteRouter {
   readonly #waiting: WaitingWrites;
   #behind: WriteBehind | undefined;
   #own: WriteStrategy;
+  #isClosed = false;
 
   constructor(readonly context: StrategyContext) {
     this.#waiting = new WaitingWrites(context, (text, strategy) => this.#otherWith(text, strategy));
@@ -119,6 +120,7 @@ export class WriteRouter {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#waiting.close();
     for (const strategy of this.#made.values()) strategy.close();
   }
@@ -192,6 +194,7 @@ export class WriteRouter {
     if (known !== undefined) return known;
     const made = this.#make(name);
     this.#made.set(name, made);
+    if (this.#isClosed) made.close();
     return made;
   }
 
