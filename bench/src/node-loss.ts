@@ -23,8 +23,8 @@ export async function run(argv: string[]): Promise<object> {
     after: decimal({ otherwise: 15, min: 4, max: 600 }),
     rate: integer({ otherwise: 1_000, min: 10, max: 1_000_000 }),
     readers: integer({ otherwise: 2, min: 1, max: 32 }),
-    rows: integer({ otherwise: 50_000, min: 100, max: 10_000_000 }),
-    ttl: decimal({ otherwise: 20, min: 0.1, max: 86_400 }),
+    rows: integer({ otherwise: 10_000, min: 100, max: 10_000_000 }),
+    ttl: decimal({ otherwise: 60, min: 0.1, max: 86_400 }),
     poolSize: integer({ otherwise: 4, min: 1, max: 100 }),
   });
   const postgres = await startPostgres({ durable: false });

@@ -6,7 +6,7 @@ import { LarderError } from '@larder/proto';
 import { type CommandDef, defineCommand, renderUsage } from 'citty';
 import { flags, parseCommandLine } from './command-line.js';
 import { connectedFlags } from './commands/connected-arguments.js';
-import { DEAD_LETTERS_FORM, deadLettersCommand } from './commands/dead-letters-command.js';
+import { deadLettersCommand } from './commands/dead-letters-command.js';
 import { explainCommand } from './commands/explain-command.js';
 import { installTriggersCommand, installTriggersFlags } from './commands/install-triggers-command.js';
 import { statusCommand } from './commands/status-command.js';
@@ -48,7 +48,7 @@ const questions: Readonly<Record<string, Question>> = {
   },
   'dead-letters': {
     description: 'Rows of write-behind that the database refuses',
-    form: ` ${DEAD_LETTERS_FORM}`,
+    form: ' list|show|retry|discard CACHE [KEY]',
     run: deadLettersCommand,
   },
   explain: { description: 'What the owner of a key knows of it', form: ' CACHE KEY', run: explainCommand },

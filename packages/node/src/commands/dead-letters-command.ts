@@ -8,7 +8,7 @@ import { countOf, durationText, listText, tableLines } from './figures.js';
  * `larder-node dead-letters`: rows of write-behind that the database refuses, over all nodes. What is asked of one node is
  * asked of all: a dead letter is at the owner of its key, and that may change while somebody types.
  */
-export const DEAD_LETTERS_FORM = 'list [CACHE], show CACHE KEY, retry CACHE [KEY] or discard CACHE KEY';
+const DEAD_LETTERS_FORM = 'list [CACHE], show CACHE KEY, retry CACHE [KEY] or discard CACHE KEY';
 
 interface FoundLetter extends ListedDeadLetter {
   readonly nodeId: string;
