@@ -16,8 +16,7 @@ import type { OriginContext } from './strategies/strategy.js';
  * Brings dirty entries from memory to the origin in batches. The value is read from memory when its flush begins. A key
  * has one flush in flight, and becomes clean only if the version that was flushed is still the current one. A flush
  * whose outcome is unknown is repeated, which upserts and deletes allow. Nothing is ever dropped: while the origin is
- * down everything pauses with growing delays, and a row that it refuses waits apart from the others: a dead letter, tried
- * again a few times by itself and then only by whoever asks for it.
+ * down everything pauses with growing delays; a row that it refuses is a dead letter, tried a few times, then on demand.
  *
  * It does not order the flushes of different keys, and writes of one key that coalesce are one row.
  */
