@@ -440,10 +440,7 @@ interface Flight {
 }
 
 const NO_VALUE = new Uint8Array(0);
-/**
- * While the origin is down it is asked about once a second: a longer pause would hold writes back long after its
- * return, and one statement a second is no burden.
- */
+/** While the origin is down: one statement a second is no burden, and a longer pause would hold writes back after its return. */
 const ORIGIN_PAUSE_MS_MAX = 1_000;
 /** For the other copies to acknowledge: several round trips. */
 const EARLY_PAUSE_MS = 5;
