@@ -1,5 +1,5 @@
 import type { KeySlice } from '@larder/proto';
-import type { DeadLetter } from './dead-letter.js';
+import type { DeadLetter } from './dead-letters.js';
 import { EntryFlag, type EntryMemory } from './entry-memory.js';
 import { isHidden, isOver } from './is-hidden.js';
 import { keyText } from './key-text.js';

@@ -1,7 +1,7 @@
 import { Backoff, type Timer } from '@larder/base';
 import { type KeySlice, LarderError } from '@larder/proto';
 import { BatchRunner, STATEMENT_BYTES_MAX } from './batch-runner.js';
-import type { DeadLetter } from './dead-letter.js';
+import { DeadLetters } from './dead-letters.js';
 import type { DirtyKey } from './dirty-key.js';
 import { DirtyKeys, isRefused } from './dirty-keys.js';
 import { EntryFlag, type EntryRef } from './entry-memory.js';
@@ -23,6 +23,7 @@ import type { OriginContext } from './strategies/strategy.js';
 export class Flusher {
   readonly #keys = new DirtyKeys();
   readonly #waiters: FlushWaiters;
+  readonly deadLetters: DeadLetters;
   readonly #runner: BatchRunner;
   #backoff: Backoff;
   /** So many at the front of the queue are due, because it had reached `flushSize` or because their flush failed. */
@@ -40,6 +41,10 @@ export class Flusher {
   constructor(readonly context: OriginContext) {
     const { clock } = context;
     this.#waiters = new FlushWaiters(this.#keys, clock);
+    this.deadLetters = new DeadLetters(this.#keys, context, () => {
+      this.#waiters.check();
+      this.#schedule(clock.monotonicMs());
+    });
     this.#backoff = this.#newOriginBackoff();
     this.#batchMax = this.#policy.batchMax;
     const statementsMax = () => this.#policy.statementsMax;
@@ -72,10 +77,6 @@ export class Flusher {
 
   get refused(): number {
     return this.#keys.refusedCount;
-  }
-
-  get givenUp(): number {
-    return this.#keys.deadCount;
   }
 
   find(text: string): DirtyKey | undefined {
@@ -134,49 +135,6 @@ export class Flusher {
     dirty.whenDone = done;
     if (this.#keys.hurry(dirty)) this.#owed++;
     this.#schedule(this.context.clock.monotonicMs());
-  }
-
-  /** At most so many rows that the origin refuses, those that are not tried again by themselves first. */
-  deadLetters(limit: number): DeadLetter[] {
-    const nowMs = this.context.clock.monotonicMs();
-    const letters: DeadLetter[] = [];
-    for (const { text, refusal, attempts, sinceMs, retryAtMs } of this.#keys.refused()) {
-      if (letters.length === limit) break;
-      const retryInMs = retryAtMs === Number.POSITIVE_INFINITY ? undefined : Math.max(0, retryAtMs - nowMs);
-      letters.push({ key: text, error: refusal!, attempts, ageMs: nowMs - sinceMs, retryInMs });
-    }
-    return letters;
-  }
-
-  /** False: there is no such dead letter. */
-  retryDeadLetter(text: string): boolean {
-    const dirty = this.#keys.get(text);
-    if (dirty === undefined || !isRefused(dirty)) return false;
-    this.#keys.retry(dirty);
-    this.context.counters.deadLettersRetried++;
-    this.#schedule(this.context.clock.monotonicMs());
-    return true;
-  }
-
-  /** The entry is forgotten, so that the next read asks the origin. False: there is no such dead letter. */
-  discardDeadLetter(text: string): boolean {
-    const { memory, flights, counters } = this.context;
-    const dirty = this.#keys.get(text);
-    if (dirty === undefined || !isRefused(dirty) || !memory.serves(dirty.partition)) return false;
-    this.#keys.discard(dirty);
-    counters.deadLettersDiscarded++;
-    flights.supersedeText(text);
-    memory.request = undefined;
-    memory.remove(dirty.key);
-    this.#waiters.check();
-    return true;
-  }
-
-  /** The partition has gone; what was dirty there is its new owner's. What is queued is seen to when its turn comes. */
-  disown(partition: number): void {
-    if (this.#keys.refusedCount === 0) return;
-    for (const dirty of [...this.#keys.refused()]) if (dirty.partition === partition) this.#keys.discard(dirty);
-    this.#waiters.check();
   }
 
   /** Partitions that were shut are so no more, or have gone. */

@@ -6,7 +6,7 @@ export {
   countSetting,
   durationSetting,
 } from './config-schema.js';
-export type { DeadLetter } from './dead-letter.js';
+export type { DeadLetter } from './dead-letters.js';
 export {
   EntryFlag,
   type EntryMemory,

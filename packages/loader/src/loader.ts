@@ -1,6 +1,6 @@
 import type { Clock, Random } from '@larder/base';
 import { type KeySlice, WriteMode } from '@larder/proto';
-import type { DeadLetter } from './dead-letter.js';
+import type { DeadLetter } from './dead-letters.js';
 import { EntryLife } from './entry-life.js';
 import { EntryFlag, type EntryMemory, type EntryRef, type RequestId } from './entry-memory.js';
 import { explainKey, type KeyExplanation } from './explain-key.js';

@@ -1,5 +1,5 @@
 import type { KeySlice, LarderError } from '@larder/proto';
-import type { DeadLetter } from '../dead-letter.js';
+import type { DeadLetter } from '../dead-letters.js';
 import { EntryFlag, type EntryRef, PutResult, RequestResult } from '../entry-memory.js';
 import { Flusher } from '../flusher.js';
 import { isSeen } from '../is-hidden.js';
@@ -89,7 +89,7 @@ export class WriteBehind implements WriteStrategy {
   }
 
   disown(partition: number): void {
-    this.#flusher.disown(partition);
+    this.#flusher.deadLetters.disown(partition);
   }
 
   policyChanged(): void {
@@ -97,19 +97,19 @@ export class WriteBehind implements WriteStrategy {
   }
 
   get givenUpRows(): number {
-    return this.#flusher.givenUp;
+    return this.#flusher.deadLetters.givenUp;
   }
 
   deadLetters(limit: number): DeadLetter[] {
-    return this.#flusher.deadLetters(limit);
+    return this.#flusher.deadLetters.list(limit);
   }
 
   retryDeadLetter(text: string): boolean {
-    return this.#flusher.retryDeadLetter(text);
+    return this.#flusher.deadLetters.retry(text);
   }
 
   discardDeadLetter(text: string): boolean {
-    return this.#flusher.discardDeadLetter(text);
+    return this.#flusher.deadLetters.discard(text);
   }
 
   adopt(key: KeySlice, ref: EntryRef): void {

@@ -1,6 +1,6 @@
 import { assert } from '@larder/base';
 import { type KeySlice, LarderError, WriteMode } from '@larder/proto';
-import type { DeadLetter } from '../dead-letter.js';
+import type { DeadLetter } from '../dead-letters.js';
 import { EntryFlag, type EntryRef, type RequestId } from '../entry-memory.js';
 import { keyText } from '../key-text.js';
 import type { WriteStrategyName } from '../policy.js';

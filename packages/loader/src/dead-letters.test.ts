@@ -1,10 +1,10 @@
 import { keySlice } from '@larder/proto';
 import { describe, expect, test } from 'vitest';
-import { GatedOrigin } from '../../test/gated-origin.js';
-import { failure, message, Rig, settle } from '../../test/rig.js';
-import { EntryFlag } from '../entry-memory.js';
-import { MemoryOrigin } from '../origins/memory.js';
-import type { WriteBehindPolicy } from '../policy.js';
+import { GatedOrigin } from '../test/gated-origin.js';
+import { failure, message, Rig, settle } from '../test/rig.js';
+import { EntryFlag } from './entry-memory.js';
+import { MemoryOrigin } from './origins/memory.js';
+import type { WriteBehindPolicy } from './policy.js';
 
 /** An origin that refuses the value 'poison'. */
 function rigOf(writeBehind: WriteBehindPolicy = {}): Rig {
