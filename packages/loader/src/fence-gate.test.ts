@@ -24,14 +24,6 @@ function fenced(policy: CachePolicy) {
 const BEHIND: CachePolicy = { write: 'behind', writeBehind: { maxDelay: 10, maxAge: '1h' } };
 
 describe('after a partition was taken over', () => {
-  test('of a cache that does not write is no reason to raise the fence', async () => {
-    const { rig, fence } = fenced({ write: 'memory' });
-    rig.loader.takenOver(A, 0);
-    rig.clock.advance(1_000);
-    await settle();
-    expect(fence.raises).toHaveLength(0);
-  });
-
   test('its flushes wait until the owners before are fenced off, and those of other partitions do not', async () => {
     const { rig, fence } = fenced(BEHIND);
     rig.loader.takenOver(A, 0);

@@ -78,9 +78,8 @@ export class Loader {
       invalidations: this.#invalidations,
     });
     this.#flights = new SingleFlight(this.#leases);
-    // Of a cache that is made for memory only no node writes to the origin, nor has the owner before. Its role may not even
-    // be allowed to.
-    const written = policy.write === 'memory' ? undefined : origin;
+    // A call may want to write whatever the policy says.
+    const written = origin?.isReadOnly === true ? undefined : origin;
     this.#unsure = new UnsureKeys(clock, written?.callMsMax ?? 0);
     this.#gate = written?.fence && this.#createGate(written.fence, clock, random);
     const context: StrategyContext = {

@@ -30,6 +30,7 @@ export class GatedOrigin implements Origin {
   /** False: calls go on by themselves. */
   gated = true;
 
+  isReadOnly = false;
   /** Left out by most tests: then only time tells when what earlier owners began is over. */
   fence?: OriginFence;
 

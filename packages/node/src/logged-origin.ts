@@ -26,6 +26,10 @@ export class LoggedOrigin implements Origin {
     return this.origin.callMsMax;
   }
 
+  get isReadOnly(): boolean | undefined {
+    return this.origin.isReadOnly;
+  }
+
   get fence(): OriginFence | undefined {
     return this.origin.fence;
   }

@@ -13,6 +13,10 @@ export class GuardedOrigin implements Origin {
     return this.origin.callMsMax;
   }
 
+  get isReadOnly(): boolean | undefined {
+    return this.origin.isReadOnly;
+  }
+
   get fence(): OriginFence | undefined {
     return this.origin.fence;
   }

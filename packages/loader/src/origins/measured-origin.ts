@@ -35,6 +35,10 @@ export class MeasuredOrigin implements Origin {
     return this.origin.callMsMax;
   }
 
+  get isReadOnly(): boolean | undefined {
+    return this.origin.isReadOnly;
+  }
+
   get fence(): OriginFence | undefined {
     return this.origin.fence;
   }

@@ -48,6 +48,8 @@ export interface Origin {
    * accepted, so that a write-behind caller hears of most mistakes at once.
    */
   check?(key: string, value: Uint8Array): LarderError | undefined;
+  /** Nothing can be written: `writeMany` and `deleteMany` reject with READ_ONLY. Default false. */
+  readonly isReadOnly?: boolean | undefined;
   /** Undefined: nothing can stop a write that is on its way, but it ends within `callMsMax`. */
   readonly fence?: OriginFence | undefined;
   /** Undefined: its calls always reach it. */

@@ -26,6 +26,10 @@ export class CheckedOrigin implements Origin {
     return this.#origin.callMsMax;
   }
 
+  get isReadOnly(): boolean {
+    return this.#origin.writeMany === undefined && this.#origin.deleteMany === undefined;
+  }
+
   get fence(): OriginFence | undefined {
     return this.#origin.fence;
   }

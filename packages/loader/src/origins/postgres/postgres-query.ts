@@ -20,6 +20,7 @@ export async function postgresQuery(
 }
 
 class PostgresQuery implements Origin {
+  readonly isReadOnly = true;
   readonly #ask: Statement;
   #closed = false;
 

@@ -99,6 +99,9 @@ class PostgresTable implements Origin {
   }
 
   check(key: string, value: Uint8Array): LarderError | undefined {
+    const { unwritable } = this.shape;
+    // The cache was not to write when it was opened, but a call or a changed policy wants to.
+    if (unwritable !== undefined) return new LarderError('READ_ONLY', unwritable.reason, { outcome: 'not-applied' });
     const row = this.#rows.parse(key, value);
     return row instanceof LarderError ? row : undefined;
   }

@@ -20,6 +20,8 @@ export interface TableShape {
   readonly written: readonly TableColumn[];
   /** The column that says which write the row is from. */
   readonly version: string | undefined;
+  /** Why no row can be written, if so. */
+  readonly unwritable: LarderError | undefined;
 }
 
 /**
@@ -56,8 +58,9 @@ export async function readTableShape(
     written: columns.filter(({ name, generated }) => !keyNames.includes(name) && !generated),
     version,
   };
-  if (isWritten) checkWritable(shape, catalog, keys, options, path);
-  return shape;
+  const unwritable = writeMistake(shape, catalog, keys, options, path);
+  if (unwritable !== undefined && isWritten) throw unwritable;
+  return { ...shape, unwritable };
 }
 
 function defaultColumns({ columns }: TableCatalog, version: string | undefined): string[] {
@@ -99,28 +102,28 @@ function checkDocument({ column, baseTypeName }: CatalogColumn, path: string): v
 }
 
 /** What would make each and every write fail, or write what nobody meant. */
-function checkWritable(
-  { key, written, version }: TableShape,
+function writeMistake(
+  { key, written, version }: Omit<TableShape, 'unwritable'>,
   { columns }: TableCatalog,
   keys: readonly CatalogColumn[],
   { assignedKeys }: PostgresTableOptions,
   path: string,
-): void {
+): LarderError | undefined {
   const numbered = keys.find(({ isNumbered }) => isNumbered);
   if (numbered !== undefined && assignedKeys !== true) {
     const { name } = numbered.column;
     const why = `PostgreSQL numbers '${name}' itself, but a write through the cache names its key`;
     const remedies = `use a uuid, insert rows with SQL and write: 'memory', or say assignedKeys: true if the application assigns the numbers`;
-    throw mistake(`${path}.key`, name, `a key that the application chooses (${why}): ${remedies}`);
+    return mistake(`${path}.key`, name, `a key that the application chooses (${why}): ${remedies}`);
   }
   const set = new Set([...key.columns, ...written].map(({ name }) => name));
   const unset = columns.find(
     ({ column: { name, notNull, defaultTo, generated } }) =>
       notNull && defaultTo === undefined && !generated && !set.has(name) && name !== version,
   );
-  if (unset === undefined) return;
+  if (unset === undefined) return undefined;
   const { name } = unset.column;
-  throw mistake(
+  return mistake(
     `${path}.columns`,
     undefined,
     `columns with '${name}', which is NOT NULL without a default, among them`,

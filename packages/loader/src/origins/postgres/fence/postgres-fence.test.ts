@@ -287,12 +287,13 @@ describe('a role that may not make the table', () => {
     expect(await stored(1)).toBe(11);
   });
 
-  test('may read without it', async () => {
+  test('may read without it, and then there is nobody to raise it against', async () => {
     const url = new URL(fresh.url);
     url.username = "shop's app";
     url.password = 'secret';
     const origin = await postgresTable(connect('n1', { url: url.href }), { table: 'things', key: 'id' }, 'x', false);
     expect(await origin.loadMany(['1'], new AbortController().signal)).toEqual([Buffer.from('{"id":1,"n":0}')]);
+    await origin.fence?.raise();
     const error = await failure(write(origin, 1, 11));
     expect([error.details?.fenced, error.message.includes('permission denied')]).toEqual([true, true]);
   });

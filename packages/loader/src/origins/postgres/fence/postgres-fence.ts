@@ -89,9 +89,12 @@ export class PostgresFence implements OriginFence {
   }
 
   async #raise(): Promise<void> {
-    await this.open();
-    await this.#run(RAISE_LINES, this.#own());
-    await this.#run(END_RAISED_LINES);
+    try {
+      await this.#run(RAISE_LINES, this.#own());
+      await this.#run(END_RAISED_LINES);
+    } catch (error) {
+      if (this.#lines !== undefined || !isMissing(error)) throw error;
+    }
   }
 
   /** Opens lines in place of those that were lost, unless somebody else has. Resolves with the error if that failed. */
@@ -133,6 +136,15 @@ function fencedOff(database: string, cause: unknown): LarderError {
   const more = cause instanceof LarderError ? `, and no new lines could be opened: ${cause.reason}` : '';
   const message = `${database}: the write was fenced off, because another node has raised the fence${more}`;
   return new LarderError('ORIGIN_UNAVAILABLE', message, { outcome: 'not-applied', details: { fenced: true }, cause });
+}
+
+/**
+ * A node whose caches only read has not opened the fence. If there is no table yet, or the role may not use it, no other
+ * node has written anything either.
+ */
+function isMissing(error: unknown): boolean {
+  const state = error instanceof LarderError ? error.details?.sqlState : undefined;
+  return state === '42P01' || state === '3F000' || isForbidden(error);
 }
 
 function isForbidden(error: unknown): error is LarderError {
