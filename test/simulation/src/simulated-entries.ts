@@ -16,6 +16,8 @@ export class SimulatedEntries implements CopyEntries {
   readonly entries = new Map<string, SimulatedEntry>();
   /** What took away the keys that are not there, for the checkers. */
   readonly deleted = new Map<string, ReplicatedRecord>();
+  /** By cache: its last invalidation, also of keys that this copy never had. */
+  readonly invalidated = new Map<number, ReplicatedRecord>();
   /** Keys that an owner has a statement under way for: at the owner, and at those who heard of it. */
   readonly unsure = new Map<string, ReplicatedRecord>();
   /** It takes a while until an older copy is gone. */
@@ -55,6 +57,7 @@ export class SimulatedEntries implements CopyEntries {
   }
 
   #invalidate(record: ReplicatedRecord): void {
+    this.invalidated.set(record.cache, record);
     for (const [key, { record: held, dirty }] of this.entries) {
       if (dirty || held.cache !== record.cache) continue;
       this.entries.delete(key);
@@ -92,6 +95,7 @@ export class SimulatedEntries implements CopyEntries {
   clear(): void {
     this.entries.clear();
     this.deleted.clear();
+    this.invalidated.clear();
     this.unsure.clear();
   }
 

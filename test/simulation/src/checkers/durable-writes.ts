@@ -72,7 +72,8 @@ export class DurableWrites {
     const entries = copy.entries as SimulatedEntries;
     const committedSeq = copy.replicator?.committedSeq ?? 0;
     for (const [key, last] of this.#last[partition]!) {
-      const held = entries.last(key);
+      const forgotten = last.value === undefined ? undefined : entries.invalidated.get(last.cache);
+      const held = entries.last(key) ?? forgotten;
       // A successor that took over has made its own what was pending at the owner before.
       if (held !== undefined && held.seq <= committedSeq) this.committed(partition, held);
       if (held === undefined ? last.value === undefined : !isNewer(last, held)) continue;
