@@ -4,6 +4,7 @@ import type { CopyEntries } from '../replication/copy-entries.js';
 import type { Envelope, PeerMessage } from '../replication/messages.js';
 import type { PendingBudget } from '../replication/pending-window.js';
 import type { FollowerPlace, Replicator } from '../replication/replicator.js';
+import { SyncFlows } from '../replication/sync-flows.js';
 import { type ClusterStatus, clusterStatus } from './cluster-status.js';
 import { ElapsedTime, type Mark } from './elapsed-time.js';
 import { foundingView } from './founding-view.js';
@@ -60,6 +61,7 @@ export class Member implements HoldingsHost {
   readonly pendingBudget: PendingBudget = { bytes: 0 };
   readonly chunkEntries: number;
   syncBytesLeft = 0;
+  readonly syncFlows = new SyncFlows();
   readonly #partitionCount: number;
   readonly #keeper: ViewKeeper;
   readonly #probe: JoinProbe;
@@ -321,7 +323,9 @@ export class Member implements HoldingsHost {
     const bytesPerTick = ((this.options.syncBytesPerSecond ?? SYNC_BYTES_PER_SECOND) * periodMs) / 1_000;
     this.syncBytesLeft = Math.min(bytesPerTick, this.syncBytesLeft + bytesPerTick);
     const { heartbeatMs, dropMs } = this.timers;
-    for (const replicator of this.holdings.replicators()) replicator.tick(2 * heartbeatMs, dropMs);
+    const replicators = this.holdings.replicators();
+    this.syncFlows.recount(replicators);
+    for (const replicator of replicators) replicator.tick(2 * heartbeatMs, dropMs);
   }
 
   #applySoon(delayMs: number): void {

@@ -5,6 +5,7 @@ import type { PeerMessage } from './messages.js';
 import type { PendingWindow } from './pending-window.js';
 import { type ReplicatedRecord, recordBytes } from './record.js';
 import type { LoggedRequest, RequestLog } from './request-log.js';
+import type { SyncFlows } from './sync-flows.js';
 
 /**
  * One copy that an owner feeds: its successor, or a learner on the way to become it. Live records and the chunks of a
@@ -44,6 +45,7 @@ export interface FollowerHost {
   readonly chunkEntries: number;
   /** Bytes that may be sent for syncs before the next tick; may fall below zero by one chunk. */
   syncBytesLeft: number;
+  readonly syncFlows: SyncFlows;
   /** A rule may be waiting for it: a learner is complete, or, with the partition, nothing of it is under way any more. */
   settled(partition?: number): void;
   readonly rules: Pick<ProtocolRules, 'syncAttempts' | 'requestsInSync' | 'pendingInSync'>;
@@ -56,6 +58,8 @@ interface Sync {
   /** The next chunk to send. */
   chunk: number;
   acknowledgedChunks: number;
+  /** Of the chunks on the way. */
+  readonly bytes: number[];
   lastSent: boolean;
   /** The last record that was pending when a chunk was read: the copy is whole when it has that too. */
   pendingSeq: number;
@@ -116,8 +120,11 @@ export class Follower {
     const sync = this.#sync;
     if (sync === undefined || attempt !== sync.attempt || chunk >= sync.chunk) return;
     if (chunk + 1 > sync.acknowledgedChunks) {
+      const flow = this.of.host.syncFlows.of(this.node);
+      for (const bytes of sync.bytes.splice(0, chunk + 1 - sync.acknowledgedChunks)) flow.bytes -= bytes;
       sync.acknowledgedChunks = chunk + 1;
       this.#chunksMovedMs = this.of.host.nowMs();
+      flow.movedMs = this.#chunksMovedMs;
     }
     this.acknowledged(attempt, seq);
     this.#completeSync();
@@ -150,8 +157,16 @@ export class Follower {
   /** Since when something has been under way without an answer; Infinity if nothing is. */
   get stuckSinceMs(): number {
     const sync = this.#sync;
-    if (sync !== undefined && sync.chunk > sync.acknowledgedChunks) return this.#chunksMovedMs;
+    if (sync !== undefined && sync.chunk > sync.acknowledgedChunks) {
+      // Behind chunks of other partitions it has to wait.
+      return Math.max(this.#chunksMovedMs, this.of.host.syncFlows.of(this.node).movedMs);
+    }
     return this.sentSeq > this.ackedSeq ? this.#recordsMovedMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Bytes of chunks on the way. */
+  get syncBytes(): number {
+    return this.#sync?.bytes.reduce((sum, bytes) => sum + bytes, 0) ?? 0;
   }
 
   /** When the oldest record was made that this copy has not acknowledged; Infinity if there is none. */
@@ -183,6 +198,7 @@ export class Follower {
       scanned: false,
       chunk: 0,
       acknowledgedChunks: 0,
+      bytes: [],
       lastSent: false,
       pendingSeq: 0,
       requests,
@@ -194,10 +210,12 @@ export class Follower {
 
   #pumpSync(): void {
     const { host } = this.of;
-    if (this.#sync === undefined && host.syncBytesLeft <= 0) return;
+    const flow = host.syncFlows.of(this.node);
+    if (this.#sync === undefined && (host.syncBytesLeft <= 0 || flow.isFull)) return;
     const sync = this.#sync ?? this.#begin();
     while (!sync.lastSent && sync.chunk - sync.acknowledgedChunks < CHUNKS_UNACKNOWLEDGED_MAX) {
       if (host.syncBytesLeft <= 0 && sync.chunk > 0) return;
+      if (flow.isFull) return;
       this.#sendChunk(sync);
       if (sync.chunk === 1) this.#sendRecords();
       if (sync.chunk - sync.acknowledgedChunks === 1) this.#chunksMovedMs = host.nowMs();
@@ -220,6 +238,8 @@ export class Follower {
     const requests = sync.requests.splice(0, CHUNK_REQUESTS_MAX);
     sync.lastSent = sync.scanned && sync.requests.length === 0;
     of.host.syncBytesLeft -= bytes;
+    of.host.syncFlows.of(this.node).bytes += bytes;
+    sync.bytes.push(bytes);
     of.host.send(this.node, {
       kind: 'sync',
       partition: of.partition,

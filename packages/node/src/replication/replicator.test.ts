@@ -9,6 +9,7 @@ import type { RequestId } from './record.js';
 import { Replica } from './replica.js';
 import { Replicator, type ReplicatorHost } from './replicator.js';
 import { RequestLog } from './request-log.js';
+import { SyncFlows } from './sync-flows.js';
 
 /** Tells what became of each ticket. */
 class Sink implements CommitSink {
@@ -62,6 +63,7 @@ describe('replicator', () => {
       copiesMin: 1,
       chunkEntries: 2,
       syncBytesLeft: 1_000_000,
+      syncFlows: new SyncFlows(),
       pendingBudget: { bytes: 0 },
       send: (node, message) => sent.push({ node, message }),
       nowMs: () => clock.monotonicMs(),
@@ -263,6 +265,29 @@ describe('replicator', () => {
     const chunks = sentTo('c').filter((message) => message.kind === 'sync');
     expect(chunks.map(({ chunk }) => chunk)).toEqual([0]);
     expect(chunks[0]!.attempt).toBeGreaterThan(lost.attempt);
+  });
+
+  it('fills no learner while too much of other partitions is on the way to its node', () => {
+    write('k', 'k1');
+    replicator.configure(5, B, C, []);
+    host.syncFlows.of('c').bytes = 2 * 1024 * 1024;
+    expect(sentTo('c')).toEqual([]);
+    host.syncFlows.recount([replicator]);
+    expect(sentTo('c').map(({ kind }) => kind)).toContain('sync');
+  });
+
+  it('does not give up a chunk that waits behind those of other partitions', () => {
+    replicator.configure(5, B, C, []);
+    sentTo('c');
+    for (let step = 0; step < 5; step++) {
+      clock.advance(300);
+      host.syncFlows.of('c').movedMs = clock.monotonicMs();
+      replicator.tick(400, 700);
+      expect(sentTo('c')).toEqual([]);
+    }
+    clock.advance(401);
+    replicator.tick(400, 700);
+    expect(sentTo('c').map(({ kind }) => kind)).toEqual(['sync']);
   });
 
   it('does not believe an acknowledgement from before the sync began anew', () => {
