@@ -322,10 +322,9 @@ export class Member implements HoldingsHost {
   #tickReplication(periodMs: number): void {
     const bytesPerTick = ((this.options.syncBytesPerSecond ?? SYNC_BYTES_PER_SECOND) * periodMs) / 1_000;
     this.syncBytesLeft = Math.min(bytesPerTick, this.syncBytesLeft + bytesPerTick);
-    const { heartbeatMs, dropMs } = this.timers;
     const replicators = this.holdings.replicators();
     this.syncFlows.recount(replicators);
-    for (const replicator of replicators) replicator.tick(2 * heartbeatMs, dropMs);
+    for (const replicator of replicators) replicator.tick(2 * this.timers.heartbeatMs, this.timers.dropMs);
   }
 
   #applySoon(delayMs: number): void {
