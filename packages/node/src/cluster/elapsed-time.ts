@@ -32,7 +32,7 @@ export class ElapsedTime {
     readonly clock: Clock,
     readonly wallClockBound = true,
   ) {
-    this.#observed = this.mark();
+    this.#observed = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
   }
 
   mark(): Mark {
@@ -41,10 +41,12 @@ export class ElapsedTime {
 
   /** Every tick. */
   observe(): void {
-    const { monotonicMs, wallMs } = this.mark();
+    const monotonicMs = this.clock.monotonicMs();
+    const wallMs = this.clock.wallMs() + this.#steppedBackMs;
     const steppedBackMs = monotonicMs - this.#observed.monotonicMs - (wallMs - this.#observed.wallMs);
-    if (steppedBackMs >= STEP_MS_MIN) this.#steppedBackMs += steppedBackMs;
-    this.#observed = this.mark();
+    const undoneMs = steppedBackMs >= STEP_MS_MIN ? steppedBackMs : 0;
+    this.#steppedBackMs += undoneMs;
+    this.#observed = { monotonicMs, wallMs: wallMs + undoneMs };
   }
 
   /** For holders of leases, and for how late a timer is. */
@@ -63,8 +65,10 @@ export class ElapsedTime {
     return this.clock.monotonicMs() - sinceMonotonicMs;
   }
 
-  /** Wall time without its steps back. */
+  /** Wall time without its steps back, also those since the last tick: or a step would hide a sleep that is known already. */
   wallMs(): number {
-    return this.clock.wallMs() + this.#steppedBackMs;
+    const { monotonicMs, wallMs } = this.#observed;
+    const leastMs = wallMs + this.clock.monotonicMs() - monotonicMs - STEP_MS_MIN;
+    return Math.max(this.clock.wallMs() + this.#steppedBackMs, leastMs);
   }
 }
