@@ -76,6 +76,8 @@ export class DurableWrites {
       const held = entries.last(key) ?? forgotten;
       // A successor that took over has made its own what was pending at the owner before.
       if (held !== undefined && held.seq <= committedSeq) this.committed(partition, held);
+      // What an invalidation finds gone it does not take away once more.
+      if (isInvalidation(last) && held !== undefined && held.value === undefined) continue;
       if (held === undefined ? last.value === undefined : !isNewer(last, held)) continue;
       this.cluster.fail(
         `${node} lacks ${key} of version ${last.epoch}.${last.seq}; it has ${held === undefined ? 'nothing' : `${held.epoch}.${held.seq}`}`,
