@@ -200,7 +200,7 @@ describe('explain', () => {
     expect(unknown.stderr).toMatch(/UNKNOWN_CACHE: no cache is named "nothing"; declared are: products, scores/);
     const short = await larderNode('explain', ...anyNode(), 'products');
     expect(short.code).toBe(64);
-    expect(short.stderr).toMatch(/1 words are given besides the flags; allowed is CACHE KEY/);
+    expect(short.stderr).toMatch(/1 word is given besides the flags; allowed is CACHE KEY/);
     await expect(larder.cache('nothing').explain(1)).rejects.toMatchObject({ code: 'UNKNOWN_CACHE' });
     await expect(larder.cache('products').explain('')).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
   });

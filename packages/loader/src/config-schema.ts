@@ -6,13 +6,19 @@ import { z } from 'zod';
  * checkConfig words all mistakes the same way.
  */
 export const durationSetting = (minMs: number, maxMs: number) =>
-  z.custom<Duration>(
-    (value) => {
-      const ms = durationMs(value);
-      return ms !== undefined && ms >= minMs && ms <= maxMs;
-    },
-    { error: `${DURATION_FORM}, from ${minMs} ms to ${maxMs} ms` },
-  );
+  z.custom<Duration>((value) => isDuration(value, minMs, maxMs), { error: durationForm(minMs, maxMs) });
+
+export const durationOrNullSetting = (minMs: number, maxMs: number) =>
+  z.custom<Duration | null>((value) => value === null || isDuration(value, minMs, maxMs), {
+    error: `${durationForm(minMs, maxMs)}, or null`,
+  });
+
+function isDuration(value: unknown, minMs: number, maxMs: number): boolean {
+  const ms = durationMs(value);
+  return ms !== undefined && ms >= minMs && ms <= maxMs;
+}
+
+const durationForm = (minMs: number, maxMs: number) => `${DURATION_FORM}, from ${minMs} ms to ${maxMs} ms`;
 
 export const byteSizeSetting = (minBytes: number, maxBytes: number) =>
   z.custom<ByteSize>(

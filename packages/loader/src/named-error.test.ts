@@ -39,6 +39,13 @@ describe('an origin’s error', () => {
     rig.loader.close();
   });
 
+  it('names cache and key of a write to an origin that can only be read', () => {
+    const readOnly = new LarderError('READ_ONLY', 'the origin is a query', { outcome: 'not-applied' });
+    const named = namedError(readOnly, 'things', 'a');
+    expect(named).toMatchObject({ code: 'READ_ONLY', outcome: 'not-applied' });
+    expect(named.message).toBe(`READ_ONLY: cache 'things', key "a": the origin is a query`);
+  });
+
   it('shows of a long key its beginning only, and leaves errors alone that are about nodes', () => {
     expect(namedError(REFUSED, 'things', 'k'.repeat(4096)).message.length).toBeLessThan(200);
     const moved = new LarderError('NOT_OWNER', 'partition 1 is away');

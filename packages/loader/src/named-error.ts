@@ -6,6 +6,7 @@ const OF_ORIGINS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ORIGIN_UNAVAILABLE',
   'BAD_ARGUMENT',
   'TOO_LARGE',
+  'READ_ONLY',
 ]);
 const KEY_LENGTH_MAX = 100;
 

@@ -7,6 +7,7 @@ import {
   byteSizeSetting,
   choiceSetting,
   countSetting,
+  durationOrNullSetting,
   durationSetting,
   shareSetting,
 } from './config-schema.js';
@@ -159,7 +160,7 @@ const writePolicySchema = blockSetting({
 });
 
 const writeBehindPolicySchema = blockSetting({
-  maxDelay: durationSetting(0, HOUR_MS).nullable().optional(),
+  maxDelay: durationOrNullSetting(0, HOUR_MS).optional(),
   flushSize: pendingSetting.nullable().optional(),
   maxBatch: batchSetting.optional(),
   maxStatements: statementsSetting.optional(),
@@ -179,11 +180,11 @@ export const cachePolicySchema: z.ZodType<CachePolicy> = blockSetting({
   read: choiceSetting(READ_STRATEGIES).optional(),
   write: choiceSetting(WRITE_STRATEGIES).optional(),
   origin: originPolicySchema.optional(),
-  ttl: durationSetting(1, TTL_MS_MAX).nullable().optional(),
-  idle: durationSetting(IDLE_MS_MIN, TTL_MS_MAX).nullable().optional(),
+  ttl: durationOrNullSetting(1, TTL_MS_MAX).optional(),
+  idle: durationOrNullSetting(IDLE_MS_MIN, TTL_MS_MAX).optional(),
   jitter: shareSetting(0, 0.5).optional(),
-  negativeTtl: durationSetting(0, TTL_MS_MAX).nullable().optional(),
-  staleFor: durationSetting(1, TTL_MS_MAX).nullable().optional(),
+  negativeTtl: durationOrNullSetting(0, TTL_MS_MAX).optional(),
+  staleFor: durationOrNullSetting(1, TTL_MS_MAX).optional(),
   refreshAhead: refreshPolicySchema.nullable().optional(),
   invalidate: z.boolean({ error: 'true, false' }).optional(),
   leaseTimeout: durationSetting(100, HOUR_MS).optional(),

@@ -70,6 +70,21 @@ test.each([
     '--nodes is no more: name the founders with --voters',
   ],
   ['a stray word', [...withFlags({}), 'start'], 'unknown argument start'],
+  [
+    'a misspelt command',
+    ['stauts', '--connect', 'a:1'],
+    'unknown command stauts; did you mean status? Allowed are status,',
+  ],
+  [
+    'a misspelt command of two words',
+    ['postgres', 'install-trigers', '--config', 'x'],
+    'unknown command postgres install-trigers; did you mean postgres install-triggers?',
+  ],
+  [
+    'a command cut short',
+    ['postgres'],
+    'unknown command postgres. Allowed are status, explain, dead-letters, postgres',
+  ],
   ['both ways in', withFlags({ join: '10.0.0.1:7400' }), '--voters and --join are both given'],
   ['an id of odd characters', withFlags({ id: 'n 1' }), '--id is "n 1"'],
   ['an address without a port', withFlags({ listen: '10.0.0.1' }), '--listen is "10.0.0.1"; allowed is HOST:PORT'],

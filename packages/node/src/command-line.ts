@@ -52,6 +52,9 @@ export const flags = {
   weight: { type: 'string', description: 'Share of the partitions, 1 to 1000. Default 1', valueHint: 'N' },
 } as const;
 
+/** What `larder-node` can be told to do, as its first words, in place of being a node. */
+export const COMMANDS = ['status', 'explain', 'dead-letters', 'postgres install-triggers'] as const;
+
 const ID_FORM = 'a letter or digit, then up to 63 letters, digits, dots, hyphens and underscores';
 const ADDRESS_FORM = 'HOST:PORT with a port from 1 to 65535, for example 127.0.0.1:7400 or [::1]:7400';
 const JOIN_MAX = 64;
@@ -87,6 +90,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 
 function refuseUnknown(args: readonly string[]): void {
   const known = Object.keys(flags);
+  if (args[0] !== undefined && !args[0].startsWith('-')) throw unknownCommand(args);
   for (let index = 0; index < args.length; index++) {
     const argument = args[index] as string;
     const name = /^--([a-z]+)(=|$)/.exec(argument)?.[1];
@@ -101,6 +105,14 @@ function refuseUnknown(args: readonly string[]): void {
     }
     if (!argument.includes('=')) index++;
   }
+}
+
+function unknownCommand(args: readonly string[]): Error {
+  const flagAt = args.findIndex((argument) => argument.startsWith('-'));
+  const words = (flagAt < 0 ? args : args.slice(0, flagAt)).join(' ');
+  const closest = closestName(words, COMMANDS);
+  const hint = closest === undefined ? '' : `; did you mean ${closest}?`;
+  return usage(`unknown command ${words}${hint || '.'} Allowed are ${COMMANDS.join(', ')}, or flags alone for a node`);
 }
 
 function required(flag: string, value: unknown, form: string): string {

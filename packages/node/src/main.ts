@@ -28,7 +28,7 @@ const command = defineCommand({
     name: 'larder-node',
     version,
     description:
-      'A cache node of a Larder cluster. With --connect HOST:PORT, larder-node status asks a running one, larder-node explain CACHE KEY says what is known of a key, and larder-node dead-letters handles rows that the database refuses',
+      'A cache node of a Larder cluster. With --connect HOST:PORT, larder-node status asks a running one, larder-node explain CACHE KEY says what is known of a key, and larder-node dead-letters handles rows that the database refuses. With --config FILE, larder-node postgres install-triggers has tables note what other programs write. Each has a --help of its own',
   },
   args: flags,
 });

@@ -18,7 +18,7 @@ test.each([
   [['products', '42'], '--connect is ""; give HOST:PORT of a node'],
   [['--connect', 'here', 'products', '42'], '--connect is "here"; give HOST:PORT of a node'],
   [['products', '42', '--connect'], '--connect is ""; give HOST:PORT of a node'],
-  [['--connect', 'a:7400', 'products'], '1 words are given besides the flags; allowed is CACHE KEY'],
+  [['--connect', 'a:7400', 'products'], '1 word is given besides the flags; allowed is CACHE KEY'],
   [['--connect', 'a:7400', 'products', '42', '-v'], 'unknown argument -v. Allowed are --connect and --json'],
 ])('%j is refused in words', (args, message) => {
   expect(() => read(...args)).toThrow(message);

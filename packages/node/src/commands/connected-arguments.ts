@@ -39,7 +39,8 @@ export function connectedArguments(
     throw usage(`--connect is ${JSON.stringify(address)}; give HOST:PORT of a node, for example 127.0.0.1:7400`);
   }
   if (words.length < wordsMin || words.length > wordsMax) {
-    throw usage(`${words.length} words are given besides the flags; allowed is ${form}`);
+    const given = words.length === 0 ? 'nothing is' : words.length === 1 ? '1 word is' : `${words.length} words are`;
+    throw usage(`${given} given besides the flags; allowed is ${form}`);
   }
   return { address, isJson, words };
 }

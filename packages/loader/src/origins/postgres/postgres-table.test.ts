@@ -295,6 +295,11 @@ describe('keys', () => {
     expect(await read(onlyRead, '1')).toEqual({ id: '1', n: 10 });
   });
 
+  test("that are Larder's own are not named among those that there are", async () => {
+    await client.query('CREATE SCHEMA IF NOT EXISTS larder_internal; CREATE TABLE larder_internal.own (id integer)');
+    await expect(table({ table: 'own', key: 'id' })).rejects.toThrow(/there are (?!.*larder_internal)/);
+  });
+
   test('of a table that has nothing else', async () => {
     await client.query('CREATE TABLE lonely (id integer PRIMARY KEY)');
     const origin = await table({ table: 'lonely', key: 'id' });
