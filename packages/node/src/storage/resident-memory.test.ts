@@ -5,12 +5,10 @@ import { expect, test } from 'vitest';
 
 const MIB = 2 ** 20;
 const BOUND = 128 * MIB;
-/** See young-generation.ts. */
-const AS_IN_A_NODE = '--semi-space-growth-factor=1';
 const SCRIPT = fileURLToPath(new URL('./fixtures/fill-process.mjs', import.meta.url));
 
 test('the resident memory of a process stays within 15 % and 80 MiB of the bound while sizes shift', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [AS_IN_A_NODE, SCRIPT, String(BOUND)]);
+  const { stdout } = await promisify(execFile)(process.execPath, [SCRIPT, String(BOUND)]);
   const { residentBytesMax, liveShare, refused } = JSON.parse(stdout) as Record<string, number>;
   expect(refused).toBe(0);
   expect(liveShare).toBeGreaterThan(0.92);
