@@ -6,9 +6,10 @@ import { LOAD } from './count-queries.js';
 /** A process of callers; ends when its parent closes the channel. */
 const setting = JSON.parse(process.argv[2] ?? '') as CallersSetting;
 const larder = await connect({ endpoints: setting.endpoints, timeout: '60s' });
-const database = new pg.Client({ connectionString: setting.url });
+/** More than one connection: whoever loads may be asked to load once more, by the owner that comes after a killed one. */
+const database = new pg.Pool({ connectionString: setting.url, max: 4 });
 database.on('error', () => {});
-await database.connect();
+await database.query('SELECT 1');
 const throughCache = larder.cache<{ name: string }>('through');
 const asideCache = larder.cache<{ name: string }>('aside');
 
