@@ -80,7 +80,10 @@ export interface Hold {
 export interface EntryMemory {
   /** Whether this node may read and write the partition in this turn. */
   serves(partition: number): boolean;
-  /** Whether no other node can own the partition in this turn: it is served here, or about to be handed over from here. */
+  /**
+   * For who holds the partition back: whether no other node can own it in this turn. It is served here, or stands still
+   * for a hand-over that waits for the hold.
+   */
   keeps(partition: number): boolean;
   /** Whether the partition is this node's at all; it may be about to serve it again. */
   owns(partition: number): boolean;

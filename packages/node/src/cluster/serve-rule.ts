@@ -29,7 +29,10 @@ export function serveObstacle(partition: number, facts: ServeFacts): ServeObstac
   return standingObstacle(partition, facts) ?? leaseObstacle(partition, facts);
 }
 
-/** Whether no other node can be the partition's owner in this turn, though this one may be about to hand it over. */
+/**
+ * Whether what is held back for the partition may go on: its leases are good, and a hand-over, though it stands still for
+ * one, is not proposed before the hold is released (R4). Who holds nothing asks serveObstacle.
+ */
 export function keepsPartition(partition: number, facts: ServeFacts): boolean {
   const standing = standingObstacle(partition, facts);
   return (standing === undefined || standing === 'frozen') && leaseObstacle(partition, facts) === undefined;
