@@ -1,7 +1,8 @@
 import { assert } from '@larder/base';
 import type { CopyEntries } from '../replication/copy-entries.js';
 import type { FollowerPlace, Replicator, ReplicatorHost } from '../replication/replicator.js';
-import { type RequestBudget, RequestLog } from '../replication/request-log.js';
+import { RequestLog } from '../replication/request-log.js';
+import { RequestTable } from '../replication/request-table.js';
 import { HeldCopy } from './held-copy.js';
 import type { PairLeases } from './pair-leases.js';
 import type { ProtocolRules } from './protocol-rules.js';
@@ -33,7 +34,8 @@ interface Place {
 
 export class Holdings {
   readonly copies = new Map<number, HeldCopy>();
-  readonly #requestBudget: RequestBudget = { count: 0 };
+  /** Of all copies. */
+  readonly requests = new RequestTable();
 
   constructor(readonly host: HoldingsHost) {}
 
@@ -74,10 +76,6 @@ export class Holdings {
     const replicators: Replicator[] = [];
     for (const { replicator } of this.copies.values()) if (replicator !== undefined) replicators.push(replicator);
     return replicators;
-  }
-
-  expireRequests(nowMs: number): void {
-    for (const { requests } of this.copies.values()) requests.expire(nowMs);
   }
 
   dropAll(): void {
@@ -135,7 +133,7 @@ export class Holdings {
     const fresh = (role === 'owner' && origin === 'fresh') || (role !== 'learner' && origin === 'placed');
     if (role !== 'learner' && !fresh) return undefined;
     const entries = this.host.createEntries(partition, id);
-    const requests = new RequestLog(this.#requestBudget);
+    const requests = new RequestLog(this.requests);
     const copy = new HeldCopy(partition, id, entries, requests, this.host.rules.seqOrder, this.#frozenChanged);
     if (fresh) copy.startEmpty();
     if (role !== 'owner' || !isFirst(placement)) copy.beforeMineMs = this.host.nowMs();

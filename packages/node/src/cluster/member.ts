@@ -66,7 +66,7 @@ export class Member implements HoldingsHost {
   readonly #keeper: ViewKeeper;
   readonly #probe: JoinProbe;
   readonly #reader: MessageReader;
-  readonly #flushes = new Set<Replicator>();
+  readonly #flushes: Replicator[] = [];
   readonly #peers = new PeerViews();
   readonly hearsay = new Hearsay();
   /** Members that this node has not heard for `suspectMs`, as of the last heartbeat. */
@@ -212,14 +212,13 @@ export class Member implements HoldingsHost {
 
   /** Sends what this turn has brought up. */
   flush(): void {
-    for (const replicator of this.#flushes) {
-      this.#flushes.delete(replicator);
-      replicator.flush();
-    }
+    // What is flushed may want more: then it is at the end.
+    for (const replicator of this.#flushes) replicator.flush();
+    this.#flushes.length = 0;
   }
 
   wantsFlush(replicator: Replicator): void {
-    this.#flushes.add(replicator);
+    this.#flushes.push(replicator);
   }
 
   /** Something has happened that a rule may be waiting for. In a partition only a hand-over waits. */
@@ -262,9 +261,9 @@ export class Member implements HoldingsHost {
   peerVersion(node: string, version: number): void {
     const own = this.view?.version ?? 0;
     this.#peers.heard(node, version);
-    const pushedAgoMs = this.nowMs() - this.#peers.pushedMs(node);
     if (version > own) this.readView();
-    else if (version < own && this.listed && pushedAgoMs >= this.timers.heartbeatMs) this.#push(node);
+    else if (version < own && this.listed && this.#peers.pushedMs(node) <= this.nowMs() - this.timers.heartbeatMs)
+      this.#push(node);
   }
 
   probeAnswered(node: string): void {
@@ -312,7 +311,7 @@ export class Member implements HoldingsHost {
     if (this.nowMs() - this.#heartbeatMs < this.timers.heartbeatMs) return;
     this.#heartbeatMs = this.nowMs();
     const { monotonicMs, wallMs } = this.time.mark();
-    this.holdings.expireRequests(this.nowMs());
+    this.holdings.requests.expire(this.nowMs());
     if (!this.listed) return;
     this.unheard = unheardBy(this);
     for (const { id } of this.view!.members)

@@ -107,8 +107,7 @@ export class MessageReader {
       return;
     }
     const { replica } = copy;
-    const nowMs = member.nowMs();
-    const answer = message.kind === 'sync' ? replica.sync(message, nowMs) : replica.replicate(message, nowMs);
+    const answer = message.kind === 'sync' ? replica.sync(message) : replica.replicate(message);
     if (answer !== undefined) member.send(node, answer);
   }
 

@@ -17,10 +17,13 @@ export class PeerViews {
 
   /** An envelope of the peer's named this version. Older ones may arrive after newer ones. */
   heard(node: string, version: number): void {
-    const peer = this.#peers.get(node) ?? { version: 0, heard: 0, pushedMs: Number.NEGATIVE_INFINITY };
-    peer.version = Math.max(peer.version, version);
-    peer.heard = Math.max(peer.heard, version);
-    this.#peers.set(node, peer);
+    const peer = this.#peers.get(node);
+    if (peer === undefined) {
+      this.#peers.set(node, { version, heard: version, pushedMs: Number.NEGATIVE_INFINITY });
+    } else {
+      if (version > peer.version) peer.version = version;
+      if (version > peer.heard) peer.heard = version;
+    }
   }
 
   pushed(node: string, version: number, nowMs: number): void {

@@ -2,6 +2,7 @@ import { ManualClock, type Random, seededRandom } from '@larder/base';
 import { describe, expect, it } from 'vitest';
 import { MemoryEntries } from '../replication/memory-entries.js';
 import { RequestLog } from '../replication/request-log.js';
+import { RequestTable } from '../replication/request-table.js';
 import { ElapsedTime, LONG_AGO, type Mark } from './elapsed-time.js';
 import { HeldCopy } from './held-copy.js';
 import { PairLeases } from './pair-leases.js';
@@ -59,7 +60,7 @@ class Facts implements ServingTableFacts {
     this.leases.follow(this.view);
   }
   #copy(partition: number, random: Random): number {
-    const copy = new HeldCopy(partition, partition + 1, new MemoryEntries(), new RequestLog({ count: 0 }), true);
+    const copy = new HeldCopy(partition, partition + 1, new MemoryEntries(), new RequestLog(new RequestTable()), true);
     copy.phase = random.next() < 0.9 ? 'owner' : 'successor';
     copy.waitUntilMs = random.next() < 0.3 ? this.clock.monotonicMs() + 300 * random.next() : 0;
     (copy.entries as MemoryEntries).ready = random.next() < 0.9;

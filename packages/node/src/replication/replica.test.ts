@@ -4,6 +4,7 @@ import type { Replicate, SyncChunk } from './messages.js';
 import type { ReplicatedRecord } from './record.js';
 import { Replica } from './replica.js';
 import { RequestLog } from './request-log.js';
+import { RequestTable } from './request-table.js';
 
 const record = (seq: number, value: string): ReplicatedRecord => ({
   epoch: 1,
@@ -39,78 +40,78 @@ const chunk = (options: Partial<SyncChunk>): SyncChunk => ({
 
 function newReplica(seqOrder = true): { replica: Replica; entries: MemoryEntries } {
   const entries = new MemoryEntries();
-  return { replica: new Replica(0, 2, entries, new RequestLog({ count: 0 }), seqOrder), entries };
+  return { replica: new Replica(0, 2, entries, new RequestLog(new RequestTable()), seqOrder), entries };
 }
 
 describe('replica', () => {
   it('takes nothing before a sync has begun', () => {
-    expect(newReplica().replica.replicate(replicate(record(1, 'a')), 0)).toBeUndefined();
+    expect(newReplica().replica.replicate(replicate(record(1, 'a')))).toBeUndefined();
   });
 
   it('takes no record while entries of an older copy are being taken away', () => {
     const { replica, entries } = newReplica();
     replica.continueFrom(0);
     entries.ready = false;
-    expect(replica.replicate(replicate(record(1, 'a')), 0)).toBeUndefined();
+    expect(replica.replicate(replicate(record(1, 'a')))).toBeUndefined();
     expect(entries.count).toBe(0);
     entries.ready = true;
-    expect(replica.replicate(replicate(record(1, 'a')), 0)?.seq).toBe(1);
+    expect(replica.replicate(replicate(record(1, 'a')))?.seq).toBe(1);
   });
 
   it('takes the next record, acknowledges old ones again, and ignores what follows a gap', () => {
     for (const seqOrder of [true, false]) {
       const { replica, entries } = newReplica(seqOrder);
       replica.continueFrom(3);
-      expect(replica.replicate(replicate(record(4, 'a'), record(5, 'b')), 0)?.seq).toBe(5);
-      expect(replica.replicate(replicate(record(4, 'a')), 0)?.seq).toBe(5);
+      expect(replica.replicate(replicate(record(4, 'a'), record(5, 'b')))?.seq).toBe(5);
+      expect(replica.replicate(replicate(record(4, 'a')))?.seq).toBe(5);
       expect(entries.text('k')).toBe('b');
-      expect(replica.replicate(replicate(record(7, 'd')), 0)?.seq).toBe(seqOrder ? 5 : 7);
+      expect(replica.replicate(replicate(record(7, 'd')))?.seq).toBe(seqOrder ? 5 : 7);
     }
   });
 
   it('forgets everything when a new attempt begins, and ignores the old one from then on', () => {
     const { replica, entries } = newReplica();
-    replica.sync(chunk({ entries: [record(2, 'old')] }), 0);
-    replica.sync(chunk({ attempt: 2, baseSeq: 9 }), 0);
+    replica.sync(chunk({ entries: [record(2, 'old')] }));
+    replica.sync(chunk({ attempt: 2, baseSeq: 9 }));
     expect(entries.records.size).toBe(0);
     expect(replica.appliedSeq).toBe(9);
-    expect(replica.sync(chunk({ chunk: 1, last: true }), 0)).toBeUndefined();
+    expect(replica.sync(chunk({ chunk: 1, last: true }))).toBeUndefined();
     expect(replica.complete).toBe(false);
   });
 
   it('takes neither chunk nor record until what it had is gone', () => {
     const { replica, entries } = newReplica();
-    replica.sync(chunk({ entries: [record(2, 'old')], last: true }), 0);
+    replica.sync(chunk({ entries: [record(2, 'old')], last: true }));
     entries.ready = false;
     const anew = chunk({ attempt: 2, baseSeq: 9, entries: [record(8, 'new')] });
-    expect(replica.sync(anew, 0)).toBeUndefined();
-    expect(replica.replicate(replicate(record(10, 'live')), 0)).toBeUndefined();
+    expect(replica.sync(anew)).toBeUndefined();
+    expect(replica.replicate(replicate(record(10, 'live')))).toBeUndefined();
     expect(entries.records.size).toBe(0);
     entries.ready = true;
-    expect(replica.sync(anew, 0)?.chunk).toBe(0);
-    expect(replica.replicate(replicate(record(10, 'live')), 0)?.seq).toBe(10);
+    expect(replica.sync(anew)?.chunk).toBe(0);
+    expect(replica.replicate(replicate(record(10, 'live')))?.seq).toBe(10);
   });
 
   it('acknowledges nothing that it has no room for', () => {
     const { replica, entries } = newReplica();
     replica.continueFrom(3);
     entries.full = true;
-    expect(replica.replicate(replicate(record(4, 'a')), 0)?.seq).toBe(3);
-    expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }), 0)).toBeUndefined();
+    expect(replica.replicate(replicate(record(4, 'a')))?.seq).toBe(3);
+    expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }))).toBeUndefined();
     entries.full = false;
-    expect(replica.replicate(replicate(record(4, 'a')), 0)).toBeUndefined();
-    expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }), 0)).toBeUndefined();
-    expect(replica.sync(chunk({ attempt: 3, entries: [record(2, 'b')] }), 0)?.chunk).toBe(0);
+    expect(replica.replicate(replicate(record(4, 'a')))).toBeUndefined();
+    expect(replica.sync(chunk({ attempt: 2, entries: [record(2, 'b')] }))).toBeUndefined();
+    expect(replica.sync(chunk({ attempt: 3, entries: [record(2, 'b')] }))?.chunk).toBe(0);
   });
 
   it('is complete with the last chunk, but not if one is missing', () => {
     const { replica } = newReplica();
-    replica.sync(chunk({}), 0);
-    expect(replica.sync(chunk({ chunk: 2, last: true }), 0)).toBeUndefined();
+    replica.sync(chunk({}));
+    expect(replica.sync(chunk({ chunk: 2, last: true }))).toBeUndefined();
     expect(replica.complete).toBe(false);
-    replica.sync(chunk({ chunk: 1 }), 0);
-    expect(replica.sync(chunk({ chunk: 1 }), 0)?.chunk).toBe(1);
-    replica.sync(chunk({ chunk: 2, last: true }), 0);
+    replica.sync(chunk({ chunk: 1 }));
+    expect(replica.sync(chunk({ chunk: 1 }))?.chunk).toBe(1);
+    replica.sync(chunk({ chunk: 2, last: true }));
     expect(replica.complete).toBe(true);
   });
 });

@@ -24,20 +24,20 @@ export class Replica {
     readonly seqOrder = true,
   ) {}
 
-  replicate(message: Replicate, nowMs: number): Acknowledge | undefined {
+  replicate(message: Replicate): Acknowledge | undefined {
     if (this.appliedSeq === undefined || !this.entries.ready) return undefined;
     for (const record of message.records) {
       if (record.seq <= this.appliedSeq) continue;
       if (this.seqOrder && record.seq !== this.appliedSeq + 1) break;
       if (!this.entries.apply(record)) break;
-      this.requests.add(record, nowMs);
+      this.requests.add(record);
       this.appliedSeq = record.seq;
     }
     const { partition, copy, appliedSeq: seq } = this;
     return { kind: 'acknowledge', partition, copy, attempt: this.attempt, seq };
   }
 
-  sync(message: SyncChunk, nowMs: number): SyncAcknowledge | undefined {
+  sync(message: SyncChunk): SyncAcknowledge | undefined {
     if (message.attempt < this.attempt) return undefined;
     if (message.attempt > this.attempt) {
       if (message.chunk !== 0) return undefined;
@@ -47,7 +47,7 @@ export class Replica {
     if (message.chunk === this.#nextChunk) {
       if (message.chunk === 0) this.appliedSeq = message.baseSeq;
       for (const entry of message.entries) if (!this.entries.apply(entry)) return this.#giveUp();
-      for (const request of message.requests) this.requests.put(request, nowMs);
+      for (const request of message.requests) this.requests.put(request);
       this.#nextChunk++;
       if (message.last) this.complete = true;
     }

@@ -9,6 +9,7 @@ import type { RequestId } from './record.js';
 import { Replica } from './replica.js';
 import { Replicator, type ReplicatorHost } from './replicator.js';
 import { RequestLog } from './request-log.js';
+import { RequestTable } from './request-table.js';
 import { SyncFlows } from './sync-flows.js';
 
 /** Tells what became of each ticket. */
@@ -72,19 +73,19 @@ describe('replicator', () => {
       settled: () => {},
     };
     entries = new MemoryEntries();
-    replicator = new Replicator(0, 5, 10, entries, new RequestLog({ count: 0 }), host);
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable()), host);
     sink = new Sink();
   });
 
   /** Brings copy C up to date, as its node would. */
   const syncC = (): Replica => {
-    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable()));
     for (let round = 0; round < 10 && !replicator.caughtUp(C.copy); round++) deliverTo(replica);
     return replica;
   };
   const deliverTo = (replica: Replica): void => {
     for (const message of sentTo('c')) {
-      const answer = message.kind === 'sync' ? replica.sync(message, 0) : replica.replicate(message as Replicate, 0);
+      const answer = message.kind === 'sync' ? replica.sync(message) : replica.replicate(message as Replicate);
       if (answer?.kind === 'acknowledge') replicator.acknowledged(C.copy, answer.attempt, answer.seq);
       if (answer?.kind === 'sync-acknowledge')
         replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
@@ -169,7 +170,7 @@ describe('replicator', () => {
 
   it('takes no write on one copy where two are wanted', () => {
     host = { ...host, copiesMin: 2 };
-    replicator = new Replicator(0, 5, 10, entries, new RequestLog({ count: 0 }), host);
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable()), host);
     write('k', 'v', 1);
     expect(sink.told).toEqual([]);
     expect(replicator.copies).toBe(1);
@@ -200,7 +201,7 @@ describe('replicator', () => {
     replicator.configure(5, B, C, []);
     write('b', 'b2');
     write('c', undefined);
-    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable()));
     deliverTo(replica);
     replicator.acknowledged(B.copy, -1, 17);
     write('f', 'f1');
@@ -214,14 +215,14 @@ describe('replicator', () => {
 
   it.each([true, false])('calls no learner complete that lacks what is still pending (rule: %s)', (pendingInSync) => {
     host = { ...host, rules: { ...ALL_RULES, pendingInSync } };
-    replicator = new Replicator(0, 5, 10, entries, new RequestLog({ count: 0 }), host);
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable()), host);
     write('a', 'a1');
     replicator.configure(5, B, C, []);
     write('a', undefined);
-    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable()));
     const [chunk] = sentTo('c') as [SyncChunk];
     expect(chunk.entries).toEqual([]);
-    const answer = replica.sync(chunk, 0)!;
+    const answer = replica.sync(chunk)!;
     replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
     expect(replicator.caughtUp(C.copy)).toBe(!pendingInSync);
     replicator.acknowledged(C.copy, chunk.attempt, 12);
@@ -230,9 +231,9 @@ describe('replicator', () => {
 
   it('can begin a sync anew as often as a copy without room makes it', () => {
     replicator.configure(6, undefined, C, []);
-    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog({ count: 0 }));
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable()));
     for (let attempt = 0; attempt < 3_000; attempt++) {
-      for (const message of sentTo('c')) if (message.kind === 'sync') replica.sync(message, 0);
+      for (const message of sentTo('c')) if (message.kind === 'sync') replica.sync(message);
       replicator.rewind('c');
     }
     for (let round = 0; round < 10 && !replicator.caughtUp(C.copy); round++) deliverTo(replica);

@@ -5,7 +5,7 @@ import type { CopyEntries } from './copy-entries.js';
 import { type FollowedPartition, Follower, type FollowerHost } from './follower.js';
 import { type CommitSink, type PendingBudget, PendingWindow, PendingWrite } from './pending-window.js';
 import { isInvalidation, type ReplicatedRecord, type RequestId } from './record.js';
-import { type LoggedRequest, REQUESTS_OF_NODE_MAX, type RequestLog } from './request-log.js';
+import type { LoggedRequest, RequestLog } from './request-log.js';
 
 /**
  * The owner's side of one partition: sends each record to the ack set, and commits in order when all of the ack set
@@ -103,7 +103,7 @@ export class Replicator implements FollowedPartition {
 
   /** False: BUSY, too much is pending. Ask before a submit. */
   get hasRoom(): boolean {
-    return this.window.hasRoom && this.requests.budget.count < REQUESTS_OF_NODE_MAX;
+    return this.window.hasRoom && this.requests.table.hasRoom;
   }
 
   /** Copies that the next write will be on when it is answered. */
@@ -123,7 +123,7 @@ export class Replicator implements FollowedPartition {
     assert(this.isAlone, 'a change without a record while others follow');
     const seq = this.window.skip();
     this.committedSeq = seq;
-    if (request !== undefined) this.requests.log(request, this.epoch, seq, result, this.host.nowMs());
+    if (request !== undefined) this.requests.log(request, this.epoch, seq, result);
   }
 
   /** The seq of the next record. */
@@ -148,11 +148,10 @@ export class Replicator implements FollowedPartition {
     const { seq } = record;
     assert(!this.#closed, 'a write to a partition that was given up');
     assert(seq === window.nextSeq && record.epoch === this.epoch, 'a record of another version than the next');
-    const nowMs = host.nowMs();
-    window.push(new PendingWrite(record, nowMs));
+    window.push(new PendingWrite(record, host.nowMs()));
     const removes = record.value === undefined && (record.flags & EntryFlag.unsure) === 0;
     if (removes || isInvalidation(record)) this.lastRemovalSeq = seq;
-    this.requests.add(record, nowMs);
+    this.requests.add(record);
     this.#wantFlush();
     if (this.followers.length === 0 || !host.rules.commitAfterAcks) this.commit();
     return seq;
@@ -193,7 +192,7 @@ export class Replicator implements FollowedPartition {
 
   /** The request was answered without a write, and must not become one if it comes again. */
   remember(request: RequestId, result: number): void {
-    this.requests.put({ ...request, epoch: this.epoch, seq: this.window.nextSeq - 1, result }, this.host.nowMs());
+    this.requests.log(request, this.epoch, this.window.nextSeq - 1, result);
   }
 
   /** The sink hears when the request that was applied before is committed, maybe at once. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryEntries } from '../../replication/memory-entries.js';
 import { RequestLog } from '../../replication/request-log.js';
+import { RequestTable } from '../../replication/request-table.js';
 import { HeldCopy } from '../held-copy.js';
 import { ALL_RULES } from '../protocol-rules.js';
 import { sampleMember, samplePlacement, sampleView } from '../sample-view.js';
@@ -47,7 +48,7 @@ function contextOf(
     oldestUnackedMs: () => unackedSinceMs,
     caughtUp: () => caughtUp,
   };
-  const held = new HeldCopy(0, id, new MemoryEntries(), new RequestLog({ count: 0 }), true);
+  const held = new HeldCopy(0, id, new MemoryEntries(), new RequestLog(new RequestTable()), true);
   Object.assign(held, { phase, waitUntilMs, replicator });
   return {
     self: sampleMember('a'),
