@@ -34,6 +34,10 @@ interface Place {
 
 export class Holdings {
   readonly copies = new Map<number, HeldCopy>();
+  /** The same by partition, for the hot path. */
+  readonly #copies: (HeldCopy | undefined)[] = [];
+  /** Of the copies that this node owns, by partition. */
+  readonly #owners: (Replicator | undefined)[] = [];
   /** Of all copies. */
   readonly requests = new RequestTable();
 
@@ -41,7 +45,11 @@ export class Holdings {
 
   /** Undefined unless this node owns the partition in the installed view. */
   owner(partition: number): Replicator | undefined {
-    return this.copies.get(partition)?.replicator;
+    return this.#owners[partition];
+  }
+
+  copy(partition: number): HeldCopy | undefined {
+    return this.#copies[partition];
   }
 
   install(view: ViewDocument, before: ViewDocument | undefined): void {
@@ -97,6 +105,8 @@ export class Holdings {
   #drop(partition: number): void {
     const copy = this.copies.get(partition)!;
     this.copies.delete(partition);
+    this.#copies[partition] = undefined;
+    this.#owners[partition] = undefined;
     if (copy.replicator !== undefined) this.#tellOwner(partition, false);
     copy.drop();
   }
@@ -115,9 +125,11 @@ export class Holdings {
         copy.beforeMineMs = this.host.nowMs();
       }
       copy.becomeSuccessor();
+      this.#owners[partition] = undefined;
     }
     if (place.role === 'owner' && copy.phase !== 'owner') {
       copy.becomeOwner(placement.epoch, this.#waitUntilMs(partition, placement, before), this.host);
+      this.#owners[partition] = copy.replicator;
       copy.isInherited = !isFirst(placement);
       if (placement.origin !== 'handed-over' && copy.isInherited) copy.beforeMineMs = copy.waitUntilMs;
     }
@@ -138,6 +150,7 @@ export class Holdings {
     if (fresh) copy.startEmpty();
     if (role !== 'owner' || !isFirst(placement)) copy.beforeMineMs = this.host.nowMs();
     this.copies.set(partition, copy);
+    this.#copies[partition] = copy;
     return copy;
   }
 

@@ -155,7 +155,7 @@ export class Member implements HoldingsHost {
   }
 
   copyOf(partition: number): HeldCopy | undefined {
-    return this.holdings.copies.get(partition);
+    return this.holdings.copy(partition);
   }
 
   incarnationOf(id: string): string {

@@ -115,7 +115,7 @@ export class MessageReader {
   #accepting({ partition, epoch, copy: id }: Replicate | SyncChunk | Clean, node: string): HeldCopy | undefined {
     const { view, holdings, rules } = this.member;
     const placement = view?.partitions[partition];
-    const copy = holdings.copies.get(partition);
+    const copy = holdings.copy(partition);
     if (placement === undefined || copy === undefined || copy.phase === 'owner') return undefined;
     if (rules.epochCheck && (placement.epoch !== epoch || placement.owner !== node)) return undefined;
     if (rules.copyIds && copy.id !== id) return undefined;

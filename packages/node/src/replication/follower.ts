@@ -276,8 +276,8 @@ export class Follower {
     const records: ReplicatedRecord[] = [];
     let bytes = 0;
     for (let seq = this.sentSeq + 1; seq < window.nextSeq; seq++) {
-      const { record, assignedMs } = window.at(seq)!;
-      bytes += recordBytes(record);
+      const { record, assignedMs, bytes: ofRecord } = window.at(seq)!;
+      bytes += ofRecord;
       if (records.length > 0 && (records.length === BATCH_RECORDS_MAX || bytes > BATCH_BYTES_MAX)) break;
       records.push(record.ttlMs === 0 ? record : withRemainingLife(record, host.nowMs() - assignedMs));
     }

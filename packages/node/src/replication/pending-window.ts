@@ -34,11 +34,17 @@ export class PendingWrite {
   #sink: CommitSink | undefined = undefined;
   #ticket = 0;
   #others: Waiter[] | undefined = undefined;
+  /** Here as well, so that a commit needs not look at the record, which is in no cache any more. */
+  readonly seq: number;
+  readonly bytes: number;
 
   constructor(
     readonly record: ReplicatedRecord,
     readonly assignedMs: number,
-  ) {}
+  ) {
+    this.seq = record.seq;
+    this.bytes = recordBytes(record);
+  }
 
   observe(sink: CommitSink, ticket: number): void {
     if (this.#sink === undefined) {
@@ -103,7 +109,7 @@ export class PendingWindow {
     if (this.#length === this.#writes.length) this.#grow();
     this.#writes[this.nextSeq & (this.#writes.length - 1)] = write;
     this.#length++;
-    this.budget.bytes += recordBytes(write.record);
+    this.budget.bytes += write.bytes;
   }
 
   shift(): PendingWrite {
@@ -112,7 +118,7 @@ export class PendingWindow {
     this.#writes[slot] = undefined;
     this.#firstSeq++;
     this.#length--;
-    this.budget.bytes -= recordBytes(write.record);
+    this.budget.bytes -= write.bytes;
     return write;
   }
 

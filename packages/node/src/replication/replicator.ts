@@ -321,7 +321,7 @@ export class Replicator implements FollowedPartition {
     const hadPending = window.length > 0;
     while (window.length > 0 && this.committedSeq < this.#committableSeq()) {
       const write = window.shift();
-      this.committedSeq = write.record.seq;
+      this.committedSeq = write.seq;
       write.committed(this.copies);
     }
     this.#committing = false;
