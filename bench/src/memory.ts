@@ -73,9 +73,9 @@ async function measure(
     await inParallel(WARM_UP_SETS, 1, (index) =>
       loader.set(`warm-up:${index % WARM_UP_KEYS}`, data.value(index), undefined),
     );
-    const before = await settledResidentBytes(server.pid);
+    const before = await settledResidentBytes(server.pids[0]!);
     await inParallel(entries, 1, (index) => loader.set(data.key(index), data.value(index), data.ttlSeconds));
-    const after = await settledResidentBytes(server.pid);
+    const after = await settledResidentBytes(server.pids[0]!);
     await inParallel(entries, CHECK_EVERY, (index) => check(loader, data, index));
     await loader.close();
     const bytesPerEntry = Number(((after - before) / entries).toFixed(1));

@@ -23,12 +23,12 @@ export interface BesideLargeMeasurement extends Measurement {
 
 export async function besideLarge(
   client: KeyValueClient,
-  serverPid: number,
+  serverPids: readonly number[],
   plan: BesideLargePlan,
 ): Promise<BesideLargeMeasurement> {
   const values = Array.from({ length: LARGE_LOOPS }, (_, index) => randomBytes(LARGE_BYTES, index));
   await Promise.all(values.map((value, index) => client.set(largeKey(index), value)));
-  const window = new MeasuredWindow(plan.warmUpMs, plan.windowMs, serverPid);
+  const window = new MeasuredWindow(plan.warmUpMs, plan.windowMs, serverPids);
   const caller = plan.operation === 'get' ? getUntilOver : setUntilOver;
   const callers = Array.from({ length: SMALL_CALLERS }, () => caller(client, window));
   const loops = values.map((value, index) => largeUntilOver(client, plan.operation, index, value, window));

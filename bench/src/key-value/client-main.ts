@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   const { connectClient } = await CLIENTS[setting.client].load();
   const client = await connectClient(setting.endpoint);
   process.on('message', (request: ClientRequest) => {
-    perform(client, setting.serverPid, request).then(
+    perform(client, setting.serverPids, request).then(
       (result) => send({ result }),
       (error: unknown) => send({ trouble: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     );
@@ -31,21 +31,21 @@ async function main(): Promise<void> {
   send({ result: null });
 }
 
-async function perform(client: KeyValueClient, serverPid: number, request: ClientRequest): Promise<ClientResult> {
+async function perform(client: KeyValueClient, serverPids: readonly number[], request: ClientRequest): Promise<ClientResult> {
   switch (request.kind) {
     case 'populate':
       await populate(client);
       return null;
     case 'heat':
-      await closedLoop(client, serverPid, { ...HEAT, operation: request.operation });
+      await closedLoop(client, serverPids, { ...HEAT, operation: request.operation });
       return null;
     case 'verify':
       await verify(client);
       return null;
     case 'closedLoop':
-      return closedLoop(client, serverPid, request.plan);
+      return closedLoop(client, serverPids, request.plan);
     case 'besideLarge':
-      return besideLarge(client, serverPid, request.plan);
+      return besideLarge(client, serverPids, request.plan);
   }
 }
 

@@ -10,7 +10,7 @@ import type { ClosedLoopPlan, Measurement, Operation } from './closed-loop.js';
 export interface ClientSetting {
   readonly client: ClientName;
   readonly endpoint: Endpoint;
-  readonly serverPid: number;
+  readonly serverPids: readonly number[];
 }
 
 export type ClientRequest =

@@ -37,7 +37,7 @@ describe('closedLoop', () => {
     const client = new MapClient();
     await populate(client);
     client.outstandingMax = 0;
-    const measurement = await closedLoop(client, process.pid, plan);
+    const measurement = await closedLoop(client, [process.pid], plan);
     expect(client.outstandingMax).toBe(8);
     expect(client.outstanding).toBe(0);
     expect(measurement.ops).toBeGreaterThan(0);
@@ -46,7 +46,7 @@ describe('closedLoop', () => {
 
   it('fails when a get does not give a whole value', async () => {
     const client = new MapClient();
-    await expect(closedLoop(client, process.pid, plan)).rejects.toThrow('gave no bytes, not 100');
+    await expect(closedLoop(client, [process.pid], plan)).rejects.toThrow('gave no bytes, not 100');
   });
 
   it('has no CPU time for a server that does not exist', async () => {

@@ -1,7 +1,7 @@
 import { Histogram } from '@larder/base';
 import type { KeyValueClient } from '../rivals/client.js';
 import { KEYS, nextKeyIndex, VALUE_BYTES, valueFor } from './key-space.js';
-import { processCpuUs } from './server-cpu.js';
+import { processesCpuUs } from './server-cpu.js';
 
 /**
  * A closed loop: N callers, each awaits its operation before it issues the next. The callers run through a warm-up and
@@ -35,10 +35,10 @@ export interface Measurement {
 
 export async function closedLoop(
   client: KeyValueClient,
-  serverPid: number,
+  serverPids: readonly number[],
   plan: ClosedLoopPlan,
 ): Promise<Measurement> {
-  const window = new MeasuredWindow(plan.warmUpMs, plan.windowMs, serverPid);
+  const window = new MeasuredWindow(plan.warmUpMs, plan.windowMs, serverPids);
   const caller = plan.operation === 'get' ? getUntilOver : setUntilOver;
   const callers = Array.from({ length: plan.concurrency }, () => caller(client, window));
   await Promise.all(callers);
@@ -69,7 +69,7 @@ export class MeasuredWindow {
   /** Callers stop when they see this. */
   isOver = false;
   readonly #histogram = new Histogram();
-  readonly #serverPid: number;
+  readonly #serverPids: readonly number[];
   readonly #windowMs: number;
   #edgeMs: number;
   #isMeasuring = false;
@@ -78,8 +78,8 @@ export class MeasuredWindow {
   #serverCpuUs: number | null = 0;
   #measurement: Measurement | undefined;
 
-  constructor(warmUpMs: number, windowMs: number, serverPid: number) {
-    this.#serverPid = serverPid;
+  constructor(warmUpMs: number, windowMs: number, serverPids: readonly number[]) {
+    this.#serverPids = serverPids;
     this.#windowMs = windowMs;
     this.#edgeMs = performance.now() + warmUpMs;
   }
@@ -105,7 +105,7 @@ export class MeasuredWindow {
   #crossEdge(nowMs: number): void {
     const clientCpu = process.cpuUsage();
     const clientCpuUs = clientCpu.user + clientCpu.system;
-    const serverCpuUs = processCpuUs(this.#serverPid);
+    const serverCpuUs = processesCpuUs(this.#serverPids);
     if (this.#isMeasuring) {
       this.#close(nowMs - this.#startMs, clientCpuUs, serverCpuUs);
       return;

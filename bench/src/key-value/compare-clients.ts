@@ -71,7 +71,7 @@ async function startClients(
   for (const name of wanted) {
     const server = servers.get(CLIENTS[name].server);
     if (server === undefined) continue;
-    const setting = { client: name, endpoint: server.endpoint, serverPid: server.pid };
+    const setting = { client: name, endpoint: server.endpoint, serverPids: server.pids };
     clients.set(name, await ClientProcess.start(setting, core, nodeFlags));
   }
 }

@@ -3,8 +3,19 @@ import { readFileSync } from 'node:fs';
 /** Linux reports process times to user space in hundredths of a second on every architecture that Node runs on. */
 const MICROSECONDS_PER_TICK = 10_000;
 
+/** The times of all of these processes together; null where there is no /proc. */
+export function processesCpuUs(pids: readonly number[]): number | null {
+  let sum = 0;
+  for (const pid of pids) {
+    const cpuUs = processCpuUs(pid);
+    if (cpuUs === null) return null;
+    sum += cpuUs;
+  }
+  return sum;
+}
+
 /** User and system time of a process since its start, in microseconds, to 10 ms; null where there is no /proc. */
-export function processCpuUs(pid: number): number | null {
+function processCpuUs(pid: number): number | null {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -37,7 +37,7 @@ export async function startLarderNode(
       isReady: (line) => line.includes('"event":"ready"'),
       folder,
     });
-    return { endpoint, pid: server.pid, stop: () => server.stop().finally(removeFolder) };
+    return { endpoint, pids: server.pids, stop: () => server.stop().finally(removeFolder) };
   } catch (error) {
     removeFolder();
     throw error;

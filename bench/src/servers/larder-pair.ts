@@ -2,7 +2,7 @@ import { untilSettled } from '@larder/test-kit';
 import { startLarderNode } from './larder-node.js';
 import type { Server, StartOptions } from './server.js';
 
-/** A cluster of two nodes, each of which owns half of the keys and has a copy of the other half. Its pid is the first's. */
+/** A cluster of two nodes, each of which owns half of the keys and has a copy of the other half. */
 export async function startLarderPair(options: StartOptions): Promise<Server> {
   const first = await startLarderNode(options);
   try {
@@ -11,7 +11,7 @@ export async function startLarderPair(options: StartOptions): Promise<Server> {
     const stop = (): Promise<unknown> => Promise.all([first.stop(), second.stop()]);
     try {
       await untilSettled([address, `${second.endpoint.host}:${second.endpoint.port}`]);
-      return { ...first, stop };
+      return { endpoint: first.endpoint, pids: [...first.pids, ...second.pids], stop };
     } catch (error) {
       await second.stop();
       throw error;

@@ -11,7 +11,8 @@ export interface Endpoint {
 
 export interface Server {
   readonly endpoint: Endpoint;
-  readonly pid: number;
+  /** Of all its processes. */
+  readonly pids: readonly number[];
   stop(): Promise<unknown>;
 }
 
@@ -35,7 +36,7 @@ export interface ServerCommand {
 export async function startServer({ name, command, endpoint, core, isReady, folder }: ServerCommand): Promise<Server> {
   const [program, ...args] = onOwnCore(core, command);
   const server = await ServerProcess.start({ name, command: program, args, isReady, folder });
-  return { endpoint, pid: server.pid, stop: () => server.stop() };
+  return { endpoint, pids: [server.pid], stop: () => server.stop() };
 }
 
 export function findOnPath(command: string): string | undefined {

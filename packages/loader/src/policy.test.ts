@@ -203,6 +203,10 @@ describe('a contradiction', () => {
     [{ loads: {} }, /^caches\.cities\.loads: .* because read is 'aside'$/],
     [{ negativeTtl: '1s' }, /^caches\.cities\.negativeTtl: .* because read is 'aside'$/],
     [{ invalidate: false }, /^caches\.cities\.invalidate: false given; .* because the cache has no origin$/],
+    [
+      { origin: { postgresTable: { table: 't', key: 'id', columns: ['id', 'name'] } }, tags: ['city:{id}', '{mayor}'] },
+      /tags: .* allowed: templates with names of columns in braces: the values of this cache have id, name$/,
+    ],
     [{ origin, writeBehind: { maxPending: 10 } }, /flushSize: 1000 given; allowed: at most maxPending, 10/],
     [
       { origin, write: 'behind', writeBehind: { maxDelay: null, flushSize: null } },

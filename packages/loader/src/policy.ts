@@ -18,7 +18,7 @@ import {
   refreshPolicySchema,
   resolveRefreshPolicy,
 } from './refresh-policy.js';
-import { templateMistake } from './tags/value-tags.js';
+import { templateFields, templateMistake } from './tags/value-tags.js';
 
 /**
  * What a cache is declared with: the `caches.NAME` block of the configuration. Everything is optional; the defaults and
@@ -343,9 +343,18 @@ function strategyContradictions(given: CachePolicy, { read, write }: ResolvedCac
     mistake('negativeTtl', given.negativeTtl, `none, because read is '${read}'`);
   if (given.invalidate !== undefined && !given.origin)
     mistake('invalidate', given.invalidate, 'none, because the cache has no origin');
-  const wrongTags = templateMistake(given.tags ?? []);
+  const wrongTags = tagsMistake(given);
   if (wrongTags !== undefined) mistake('tags', given.tags, wrongTags);
   return found;
+}
+
+/** A template that names no column would give no tag to any row, and nobody would notice. */
+function tagsMistake({ tags = [], origin }: CachePolicy): string | undefined {
+  const wrongTemplates = templateMistake(tags);
+  const columns = origin?.postgresTable?.columns;
+  if (wrongTemplates !== undefined || columns === undefined) return wrongTemplates;
+  if (templateFields(tags).every((field) => columns.includes(field))) return undefined;
+  return `templates with names of columns in braces: the values of this cache have ${columns.join(', ')}`;
 }
 
 function freshnessContradictions(

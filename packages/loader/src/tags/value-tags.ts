@@ -38,6 +38,11 @@ export function templateMistake(templates: readonly string[]): string | undefine
   return isWrong ? "templates of 1 to 128 bytes such as 'product:{id}', with names of fields in braces" : undefined;
 }
 
+/** The fields that the checked templates name. */
+export function templateFields(templates: readonly string[]): string[] {
+  return templates.flatMap((text) => parseTemplate(text)!.filter((_, index) => index % 2 === 1));
+}
+
 /** Texts and names of fields in turn: it begins and ends with a text, which may be empty. */
 type Template = readonly string[];
 
