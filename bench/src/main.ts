@@ -25,6 +25,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   invalidate: () => import('./invalidate.js'),
   join: () => import('./join.js'),
   're-replicate': () => import('./re-replicate.js'),
+  'both-copies': () => import('./both-copies.js'),
 };
 
 async function main(argv: string[]): Promise<number> {

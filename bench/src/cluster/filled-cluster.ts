@@ -1,7 +1,7 @@
 import { bytes as bytesCodec, type Cache, connect, type Larder } from '@larder/client';
 import { type Cluster, startCluster } from '@larder/test-kit';
 
-/** Three larder-node processes without a database, and a cache on them that is full of entries of one size. */
+/** Processes larder-node without a database, and a cache on them that is full of entries of one size. */
 export interface FilledCluster {
   readonly cluster: Cluster;
   readonly larder: Larder;
@@ -12,19 +12,20 @@ export interface FilledCluster {
 export interface FilledClusterOptions {
   readonly entries: number;
   readonly valueBytes: number;
+  /** Default 3. */
+  readonly nodes?: number;
 }
 
-const NODES = 3;
 const BATCH = 1_000;
 /** Key, record, index and policy: what an entry of this storage takes beside its value, generously. */
 const ENTRY_BYTES = 128;
 const SPARE_BYTES = 256 * 1024 * 1024;
 
-/** Both copies of everything fit two of the nodes. Resolves when every partition is where it is to be. */
-export async function startFilledCluster({ entries, valueBytes }: FilledClusterOptions): Promise<FilledCluster> {
+/** Both copies of everything fit two of the nodes, whatever their number. Resolves when every partition is where it is to be. */
+export async function startFilledCluster({ entries, valueBytes, nodes }: FilledClusterOptions): Promise<FilledCluster> {
   const memory = Math.ceil(entries * (valueBytes + ENTRY_BYTES) * 1.2) + SPARE_BYTES;
   const config = { memory, caches: { bench: { memory: memory - SPARE_BYTES / 2 } } };
-  const cluster = await startCluster({ nodes: NODES, config });
+  const cluster = await startCluster({ nodes, config });
   const larder = await connect({ endpoints: cluster.endpoints, timeout: '60s' });
   const stop = async (): Promise<void> => {
     await larder.close();

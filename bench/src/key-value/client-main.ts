@@ -31,7 +31,11 @@ async function main(): Promise<void> {
   send({ result: null });
 }
 
-async function perform(client: KeyValueClient, serverPids: readonly number[], request: ClientRequest): Promise<ClientResult> {
+async function perform(
+  client: KeyValueClient,
+  serverPids: readonly number[],
+  request: ClientRequest,
+): Promise<ClientResult> {
   switch (request.kind) {
     case 'populate':
       await populate(client);

@@ -51,7 +51,7 @@ describe('closedLoop', () => {
 
   it('has no CPU time for a server that does not exist', async () => {
     const client = new MapClient();
-    const measurement = await closedLoop(client, -1, { ...plan, operation: 'set' });
+    const measurement = await closedLoop(client, [-1], { ...plan, operation: 'set' });
     expect(measurement.serverCpuUs).toBeNull();
   });
 });

@@ -1,23 +1,11 @@
 /** The benches of reading and of outages in short form: what they find counts here, not how fast. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-
-const MAIN = fileURLToPath(new URL('../../bench/dist/main.js', import.meta.url));
-
-async function bench(...args: readonly string[]): Promise<unknown> {
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
-  expect(code, stderr).toBe(0);
-  return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
-}
+import { runBench } from './run-bench.js';
 
 test('cold-key: many processes ask for one key: one query, or two if its owner is killed', async () => {
   const once = { calls: 300, queries: 1, failed: 0 };
   const twice = { calls: 300, queries: 2, failed: 0 };
-  expect(await bench('cold-key', '--processes', '3', '--calls', '100')).toMatchObject({
+  expect(await runBench('cold-key', '--processes', '3', '--calls', '100')).toMatchObject({
     readThrough: once,
     getOrSet: once,
     readThroughOwnerKilled: twice,
@@ -27,14 +15,14 @@ test('cold-key: many processes ask for one key: one query, or two if its owner i
 
 test('refresh: a key that is hit all the time is missed by nobody', async () => {
   const lives = ['--ttl-ms', '3000', '--lives', '2', '--fraction', '0.6', '--callers', '2'];
-  const result = (await bench('refresh', ...lives)) as Record<string, { misses: number; loads: number }>;
+  const result = (await runBench('refresh', ...lives)) as Record<string, { misses: number; loads: number }>;
   expect(result.refreshAhead).toMatchObject({ misses: 0, loads: expect.any(Number) });
   expect(result.refreshAhead?.loads).toBeGreaterThanOrEqual(2);
   expect(result.withoutRefresh?.misses).toBeGreaterThan(0);
 }, 60_000);
 
 test('outage: hits and stale entries are served, misses fail, and every acknowledged write arrives', async () => {
-  const result = (await bench('outage', '--seconds', '2', '--rate', '50')) as {
+  const result = (await runBench('outage', '--seconds', '2', '--rate', '50')) as {
     readonly hits: object;
     readonly stale: { readonly calls: number };
     readonly misses: { readonly calls: number };
@@ -63,7 +51,7 @@ test('node-loss: when one of three nodes is killed the database has no more to d
     '--pool-size',
     '2',
   ];
-  const result = (await bench('node-loss', ...short)) as {
+  const result = (await runBench('node-loss', ...short)) as {
     readonly reads: { readonly before: object; readonly after: { readonly count: number } };
     readonly hitRatio: { readonly after: number };
     readonly database: { readonly connectionsMax: number; readonly connectionsCap: number };
