@@ -24,6 +24,7 @@ export type { LoaderStatistics } from './loader-statistics.js';
 export { MissCause, missCauseName } from './miss-cause.js';
 export type { LoggedCall } from './origins/call-log.js';
 export { createOrigin, type OriginSurroundings } from './origins/create-origin.js';
+export { ForwardingOrigin } from './origins/forwarding-origin.js';
 export { MemoryOrigin } from './origins/memory.js';
 export type { ModuleOriginContext } from './origins/module/module-origin.js';
 export type { ModuleOriginOptions } from './origins/module/module-origin-options.js';

@@ -343,18 +343,20 @@ function strategyContradictions(given: CachePolicy, { read, write }: ResolvedCac
     mistake('negativeTtl', given.negativeTtl, `none, because read is '${read}'`);
   if (given.invalidate !== undefined && !given.origin)
     mistake('invalidate', given.invalidate, 'none, because the cache has no origin');
-  const wrongTags = tagsMistake(given);
+  const wrongTags = tagsMistake(given, write);
   if (wrongTags !== undefined) mistake('tags', given.tags, wrongTags);
   return found;
 }
 
 /** A template that names no column would give no tag to any row, and nobody would notice. */
-function tagsMistake({ tags = [], origin }: CachePolicy): string | undefined {
+function tagsMistake({ tags = [], origin }: CachePolicy, write: WriteStrategyName): string | undefined {
   const wrongTemplates = templateMistake(tags);
-  const columns = origin?.postgresTable?.columns;
-  if (wrongTemplates !== undefined || columns === undefined) return wrongTemplates;
-  if (templateFields(tags).every((field) => columns.includes(field))) return undefined;
-  return `templates with names of columns in braces: the values of this cache have ${columns.join(', ')}`;
+  const { columns, key = [] } = origin?.postgresTable ?? {};
+  // What is written to memory only may have any fields.
+  if (wrongTemplates !== undefined || columns === undefined || write === 'memory') return wrongTemplates;
+  const fields = [...new Set([...columns, ...[key].flat()])];
+  if (templateFields(tags).every((field) => fields.includes(field))) return undefined;
+  return `templates with names of columns in braces: the values of this cache have ${fields.join(', ')}`;
 }
 
 function freshnessContradictions(

@@ -1,5 +1,5 @@
 import type { Clock } from '@larder/base';
-import type { Origin, OriginFence, OriginRow } from '@larder/loader';
+import { ForwardingOrigin, type Origin, type OriginRow } from '@larder/loader';
 import { type LarderError, toLarderError } from '@larder/proto';
 import type { Log } from './log.js';
 
@@ -11,51 +11,29 @@ const PERIOD_MS = 1_000;
  * nobody else would ever hear why. What PostgreSQL says of a refused row may quote its values, so only the error's
  * SQLSTATE, constraint and column are logged.
  */
-export class LoggedOrigin implements Origin {
+export class LoggedOrigin extends ForwardingOrigin {
   #loggedMs = Number.NEGATIVE_INFINITY;
   #unlogged = 0;
 
   constructor(
-    readonly origin: Origin,
+    origin: Origin,
     readonly cache: string,
     readonly clock: Clock,
     readonly log: Log,
-  ) {}
-
-  get callMsMax(): number {
-    return this.origin.callMsMax;
+  ) {
+    super(origin);
   }
 
-  get isReadOnly(): boolean | undefined {
-    return this.origin.isReadOnly;
-  }
-
-  get fence(): OriginFence | undefined {
-    return this.origin.fence;
-  }
-
-  get breaker(): Origin['breaker'] {
-    return this.origin.breaker;
-  }
-
-  loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
+  override loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
     return this.#logged('load', this.origin.loadMany(keys, signal));
   }
 
-  writeMany(rows: readonly OriginRow[]): Promise<void> {
+  override writeMany(rows: readonly OriginRow[]): Promise<void> {
     return this.#logged('write', this.origin.writeMany(rows));
   }
 
-  deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
+  override deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
     return this.#logged('delete', this.origin.deleteMany(keys));
-  }
-
-  check(key: string, value: Uint8Array): LarderError | undefined {
-    return this.origin.check?.(key, value);
-  }
-
-  close(): Promise<void> {
-    return this.origin.close();
   }
 
   async #logged<T>(operation: string, call: Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { type Clock, type Distribution, RecentHistogram } from '@larder/base';
-import type { LarderError } from '@larder/proto';
 import { CallLog, CallOutcome, type LoggedCall } from './call-log.js';
-import type { Origin, OriginFence, OriginRow } from './origin.js';
+import { ForwardingOrigin } from './forwarding-origin.js';
+import type { Origin, OriginRow } from './origin.js';
 
 /** What each of the two logs takes beside the cache's memory, as a share of that. */
 const LOG_SHARE = 1 / 4096;
@@ -10,7 +10,7 @@ const LOG_SHARE = 1 / 4096;
  * An origin that is watched: how long each call took, whatever its end, how many keys or rows it carried, and for the
  * latest keys how that ended.
  */
-export class MeasuredOrigin implements Origin {
+export class MeasuredOrigin extends ForwardingOrigin {
   readonly #loadMs: RecentHistogram;
   readonly #loadKeys: RecentHistogram;
   readonly #writeMs: RecentHistogram;
@@ -19,32 +19,17 @@ export class MeasuredOrigin implements Origin {
   readonly #writes: CallLog;
 
   constructor(
-    readonly origin: Origin,
+    origin: Origin,
     readonly clock: Clock,
     memoryBytesMax: number,
   ) {
+    super(origin);
     this.#loadMs = new RecentHistogram(clock);
     this.#loadKeys = new RecentHistogram(clock);
     this.#writeMs = new RecentHistogram(clock);
     this.#writeRows = new RecentHistogram(clock);
     this.#loads = new CallLog(memoryBytesMax * LOG_SHARE);
     this.#writes = new CallLog(memoryBytesMax * LOG_SHARE);
-  }
-
-  get callMsMax(): number {
-    return this.origin.callMsMax;
-  }
-
-  get isReadOnly(): boolean | undefined {
-    return this.origin.isReadOnly;
-  }
-
-  get fence(): OriginFence | undefined {
-    return this.origin.fence;
-  }
-
-  get breaker(): Origin['breaker'] {
-    return this.origin.breaker;
   }
 
   get measurements(): OriginMeasurements {
@@ -64,7 +49,7 @@ export class MeasuredOrigin implements Origin {
     return this.#writes.find(key, this.clock.monotonicMs());
   }
 
-  async loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
+  override async loadMany(keys: readonly string[], signal: AbortSignal): Promise<readonly (Uint8Array | undefined)[]> {
     if (this.#isRefused) return this.origin.loadMany(keys, signal);
     const startedMs = this.clock.monotonicMs();
     this.#loadKeys.record(keys.length);
@@ -81,7 +66,7 @@ export class MeasuredOrigin implements Origin {
     }
   }
 
-  async writeMany(rows: readonly OriginRow[]): Promise<void> {
+  override async writeMany(rows: readonly OriginRow[]): Promise<void> {
     if (this.#isRefused) return this.origin.writeMany(rows);
     const startedMs = this.clock.monotonicMs();
     this.#writeRows.record(rows.length);
@@ -95,7 +80,7 @@ export class MeasuredOrigin implements Origin {
     }
   }
 
-  async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
+  override async deleteMany(keys: readonly string[]): Promise<readonly boolean[]> {
     if (this.#isRefused) return this.origin.deleteMany(keys);
     const startedMs = this.clock.monotonicMs();
     this.#writeRows.record(keys.length);
@@ -108,14 +93,6 @@ export class MeasuredOrigin implements Origin {
       const tookMs = this.#ended(this.#writeMs, startedMs);
       for (const key of keys) this.#writes.note(key, startedMs + tookMs, tookMs, outcome);
     }
-  }
-
-  check(key: string, value: Uint8Array): LarderError | undefined {
-    return this.origin.check?.(key, value);
-  }
-
-  close(): Promise<void> {
-    return this.origin.close();
   }
 
   /** What never reaches the database says nothing about it. */

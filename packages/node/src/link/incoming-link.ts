@@ -1,7 +1,8 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { BoundedQueue, type Clock, type Timer } from '@larder/base';
+import type { Clock, Timer } from '@larder/base';
 import { LarderError, type PeerIdentity, peerGreeting, type SharedSettings } from '@larder/proto';
 import type { Envelope } from '../replication/messages.js';
+import { FrameQueue, QUEUED_FRAMES_MAX } from '../server/frame-queue.js';
 import { toStatus } from '../server/server-context.js';
 import { EnvelopeReader } from './envelope-reader.js';
 import { faultOfPeer } from './peer-identity.js';
@@ -16,9 +17,6 @@ import { faultOfPeer } from './peer-identity.js';
 
 /** One full frame, 500 records of 120 bytes: less than a millisecond. */
 const SLICE_BYTES = 64 * 1024;
-const QUEUED_BYTES_MAX = 1024 * 1024;
-/** Frames in the queue; far above what fits QUEUED_BYTES_MAX in frames of a sane size. */
-const QUEUED_FRAMES_MAX = 65_536;
 /** Half of a heartbeat's period. */
 const ANSWER_MS = 100;
 const ANSWER = Buffer.alloc(0);
@@ -39,9 +37,7 @@ export interface IncomingLinkOwner {
 
 export class IncomingLink {
   readonly #reader: EnvelopeReader;
-  readonly #frames = new BoundedQueue<Buffer>(QUEUED_FRAMES_MAX);
-  #queuedBytes = 0;
-  #paused = false;
+  readonly #frames: FrameQueue;
   #sliceScheduled = false;
   #answerTimer: Timer | undefined;
   #hasToAnswer = false;
@@ -55,6 +51,7 @@ export class IncomingLink {
     readonly owner: IncomingLinkOwner,
   ) {
     this.#reader = new EnvelopeReader(owner.partitionCount);
+    this.#frames = new FrameQueue(stream);
     stream.on('data', (frame: Buffer) => this.#receive(frame));
     stream.on('end', () => this.end());
     stream.on('error', () => this.#close());
@@ -71,14 +68,9 @@ export class IncomingLink {
 
   #receive(frame: Buffer): void {
     if (this.#ended) return;
-    this.#queuedBytes += frame.length;
     if (!this.#frames.push(frame)) {
       this.#refuse(new LarderError('BUSY', `more than ${QUEUED_FRAMES_MAX} frames are waiting on this link`));
       return;
-    }
-    if (this.#queuedBytes > QUEUED_BYTES_MAX && !this.#paused) {
-      this.#paused = true;
-      this.stream.pause();
     }
     if (!this.#sliceScheduled) this.#runSlice();
   }
@@ -89,21 +81,13 @@ export class IncomingLink {
       const frame = this.#frames.shift();
       if (frame === undefined) break;
       bytes += Math.max(1, frame.length);
-      this.#queuedBytes -= frame.length;
       this.#take(frame);
+      this.#frames.done(frame.length);
     }
-    if (this.#ended) return;
-    this.#resume();
-    if (this.#frames.length === 0) return;
+    if (this.#ended || this.#frames.length === 0) return;
     this.#sliceScheduled = true;
     setImmediate(this.#runSlice);
   };
-
-  #resume(): void {
-    if (!this.#paused || this.#queuedBytes > QUEUED_BYTES_MAX / 2) return;
-    this.#paused = false;
-    this.stream.resume();
-  }
 
   #take(frame: Buffer): void {
     try {
@@ -163,7 +147,7 @@ export class IncomingLink {
     if (this.#ended) return;
     this.#ended = true;
     this.#answerTimer?.cancel();
-    while (this.#frames.shift()) {}
+    this.#frames.clear();
     this.owner.ended(this);
   }
 }

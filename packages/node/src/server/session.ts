@@ -1,5 +1,5 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { assert, BoundedQueue } from '@larder/base';
+import { assert } from '@larder/base';
 import type { Reply, TagHashes } from '@larder/loader';
 import {
   Acknowledgement,
@@ -20,6 +20,7 @@ import {
 import type { NodeCache } from '../caches.js';
 import { admitWrite } from '../partitions/admit-write.js';
 import { CommittedReply } from '../partitions/committed-reply.js';
+import { FrameQueue, QUEUED_FRAMES_MAX } from './frame-queue.js';
 import { checkKey, checkTtl, checkValue, unknownKind, WRITES } from './operation-checks.js';
 import { readTags } from './operation-tags.js';
 import type { ServerContext } from './server-context.js';
@@ -39,10 +40,6 @@ import { ViewNews } from './view-news.js';
 /** 128 to 256 measured best at 512 callers. */
 const OPERATIONS_PER_SLICE = 128;
 const REPLY_BYTES_PER_SLICE = 64 * 1024;
-/** Undone frames beyond this pause the stream: HTTP/2 flow control then holds the client back. */
-const QUEUED_BYTES_MAX = 1024 * 1024;
-/** Frames in the queue; far above what fits QUEUED_BYTES_MAX in frames of a sane size. */
-const QUEUED_FRAMES_MAX = 65_536;
 const REPLY_BUFFER_BYTES = 128 * 1024;
 const DEFAULT_TIMEOUT_MS = 1_000;
 
@@ -53,7 +50,7 @@ export class Session implements ReplyTarget {
   #spareWriter = new SessionResponseWriter(REPLY_BUFFER_BYTES);
   readonly #reader = new SessionRequestReader();
   readonly #scanner = new SessionRequestReader();
-  readonly #frames = new BoundedQueue<Buffer>(QUEUED_FRAMES_MAX);
+  readonly #frames: FrameQueue;
   readonly #caches: NodeCache[] = [];
   readonly #reply = new SessionReply(this);
   readonly #committed: CommittedReply;
@@ -64,8 +61,6 @@ export class Session implements ReplyTarget {
   #lookedAhead = false;
   /** In this frame. */
   #opens = 0;
-  #queuedBytes = 0;
-  #paused = false;
   #sliceScheduled = false;
   #flushScheduled = false;
   #writing = false;
@@ -87,6 +82,7 @@ export class Session implements ReplyTarget {
     readonly context: ServerContext,
     readonly onEnd: (session: Session) => void,
   ) {
+    this.#frames = new FrameQueue(stream);
     this.#committed = new CommittedReply(context.partitions);
     stream.on('data', (frame: Buffer) => this.#receive(frame));
     stream.on('end', () => {
@@ -144,14 +140,9 @@ export class Session implements ReplyTarget {
       );
       return;
     }
-    this.#queuedBytes += frame.length;
     if (!this.#frames.push(frame)) {
       this.#refuse(new LarderError('BUSY', `more than ${QUEUED_FRAMES_MAX} frames are waiting on this session`));
       return;
-    }
-    if (this.#queuedBytes > QUEUED_BYTES_MAX && !this.#paused) {
-      this.#paused = true;
-      this.stream.pause();
     }
     if (!this.#sliceScheduled) this.#runSlice();
   }
@@ -237,10 +228,7 @@ export class Session implements ReplyTarget {
 
   #closeFrame(): void {
     this.#frameOpen = false;
-    this.#queuedBytes -= this.#reader.end;
-    if (!this.#paused || this.#queuedBytes > QUEUED_BYTES_MAX / 2) return;
-    this.#paused = false;
-    this.stream.resume();
+    this.#frames.done(this.#reader.end);
   }
 
   #greet(reader: SessionRequestReader): void {
@@ -438,7 +426,7 @@ export class Session implements ReplyTarget {
     if (this.#ended) return;
     this.#ended = true;
     this.#frameOpen = false;
-    while (this.#frames.shift()) {}
+    this.#frames.clear();
     for (const { loader } of this.context.caches.all) loader.releaseAll(this);
     this.onEnd(this);
   }
