@@ -104,6 +104,37 @@ test('a miss has no value, and an empty value is one', async () => {
   }
 });
 
+test('a numbered write that comes again, also by another node, is applied once and told the same', async () => {
+  const key = Buffer.from('numbered');
+  const write = {
+    cache: 'people',
+    key,
+    value: Buffer.from('first'),
+    id: { clientId: 77, request: 1, settledBelow: 1 },
+  };
+  const first = await client(0).call('Set', write);
+  await client(1).call('Set', { cache: 'people', key, value: Buffer.from('second') });
+  const again = { ...write, id: { ...write.id, retry: true } };
+  for (const each of clients) expect(await each.call('Set', again)).toEqual(first);
+  expect((await client(2).call('Get', { cache: 'people', key })).value).toEqual(Buffer.from('second'));
+});
+
+test('a write with a number that nodes cannot tell each other is refused, and the cluster goes on', async () => {
+  const write = { cache: 'people', key: Buffer.from('far'), value: Buffer.from('x') };
+  for (const id of [
+    { clientId: 2 ** 53, request: 1, settledBelow: 1 },
+    { clientId: 1, request: 2 ** 53, settledBelow: 1 },
+    { clientId: 1, request: 1, settledBelow: 2 ** 60 },
+  ]) {
+    expect(await failure(client(0).call('Set', { ...write, id }))).toMatchObject({
+      code: 'BAD_ARGUMENT',
+      outcome: 'not-applied',
+      message: expect.stringContaining('allowed are 0 to 2^53 - 1'),
+    });
+  }
+  expect(await client(0).call('Set', write)).toMatchObject({ copies: 2 });
+});
+
 test('delete and expire tell whether there was an entry', async () => {
   for (const each of clients) {
     const key = Buffer.from('to be deleted');

@@ -27,6 +27,10 @@ export function admitWrite(
   reply: CommittedReply,
 ): boolean {
   const { clientId, request, settledBelow } = write;
+  if (clientId > NUMBER_MAX || request > NUMBER_MAX || settledBelow > NUMBER_MAX) {
+    reply.failed(numberTooLarge(write));
+    return false;
+  }
   const id = clientId === 0 || request === 0 ? undefined : { client: clientId, number: request, settledBelow };
   if (id !== undefined && hasCome(partitions, cache, partition, id, write, isSet, reply)) return false;
   const refusal = partitions.writeRefusal(partition);
@@ -36,6 +40,14 @@ export function admitWrite(
   }
   cache.memory.request = id;
   return true;
+}
+
+/** What nodes can tell each other. */
+const NUMBER_MAX = Number.MAX_SAFE_INTEGER;
+
+function numberTooLarge({ clientId, request, settledBelow }: NumberedWrite): LarderError {
+  const given = `client_id ${clientId}, request ${request}, settled_below ${settledBelow}`;
+  return new LarderError('BAD_ARGUMENT', `${given}; allowed are 0 to 2^53 - 1`, { outcome: 'not-applied' });
 }
 
 function hasCome(

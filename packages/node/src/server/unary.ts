@@ -1,7 +1,8 @@
 import type { ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import type { Clock } from '@larder/base';
 import type { Reply } from '@larder/loader';
-import { LarderError, toLarderError, type ViewNode } from '@larder/proto';
+import { Acknowledgement, LarderError, toLarderError, type ViewNode } from '@larder/proto';
+import { admitWrite, type NumberedWrite } from '../partitions/admit-write.js';
 import { CommittedReply } from '../partitions/committed-reply.js';
 import { type AdmittedOperation, admit, DEFAULT_TIMEOUT_MS } from './admission.js';
 import type { ByteBudget } from './byte-budget.js';
@@ -27,6 +28,16 @@ export interface UnaryRequest {
   /** A WriteMode. */
   readonly write?: number;
   readonly tags?: readonly string[];
+  readonly ack?: number;
+  readonly id?: WriteId | null;
+}
+
+interface WriteId {
+  readonly clientId: number;
+  readonly request: number;
+  readonly retry: boolean;
+  readonly lost: number;
+  readonly settledBelow: number;
 }
 
 export type UnaryCall = ServerWritableStream<UnaryRequest, UnaryResponse>;
@@ -121,27 +132,27 @@ export class Unary {
     const { cache, key, value = NO_VALUE, ttlMs } = request;
     const operation = admit(this.context, { cache, key, valueBytes: value.length, ttlMs });
     const timeoutMs = this.#timeoutMs(call);
-    const owner = this.#otherOwner(operation, call, method !== 'Get');
+    const owner = this.#otherOwner(operation, call);
     if (owner !== undefined) {
       this.forwarder.forward(method, owner, call, timeoutMs, answer);
       return;
     }
+    const { partitions } = this.context;
     const { memory } = operation.cache;
-    const reply = new CommittedReply(this.context.partitions);
-    reply.to(new UnaryReply(memory, answer), memory, operation.key.partition, method !== 'Get', false);
+    const { partition } = operation.key;
+    const isWrite = method !== 'Get';
+    const reply = new CommittedReply(partitions);
+    reply.to(new UnaryReply(memory, answer), memory, partition, isWrite, request.ack === Acknowledgement.owner);
+    const isSet = method === 'Set';
+    if (isWrite && !admitWrite(partitions, operation.cache, partition, numbered(request.id), isSet, reply)) return;
     OPERATIONS[method](operation, request, reply, timeoutMs);
   }
 
-  /** The node to forward to; undefined: this one serves the key. Throws NOT_OWNER, BUSY or UNAVAILABLE. */
-  #otherOwner({ cache, key }: AdmittedOperation, call: UnaryCall, isWrite: boolean): ViewNode | undefined {
+  /** The node to forward to; undefined: this one serves the key. Throws NOT_OWNER or UNAVAILABLE. */
+  #otherOwner({ key }: AdmittedOperation, call: UnaryCall): ViewNode | undefined {
     const { partitions, view, selfId } = this.context;
     partitions.beginTurn();
-    if (partitions.serves(key.partition)) {
-      const refusal = isWrite ? partitions.writeRefusal(key.partition) : undefined;
-      if (refusal !== undefined) throw refusal;
-      cache.memory.request = undefined;
-      return undefined;
-    }
+    if (partitions.serves(key.partition)) return undefined;
     const owner = view?.nodes[view.owners[key.partition]!];
     const wasForwarded = call.metadata.get(FORWARDED_METADATA).length > 0;
     if (owner === undefined || owner.id === selfId || wasForwarded) throw partitions.refusal(key.partition);
@@ -153,4 +164,10 @@ export class Unary {
     if (!Number.isFinite(deadline)) return DEFAULT_TIMEOUT_MS;
     return Math.max(1, Math.ceil(deadline - this.clock.wallMs()));
   }
+}
+
+const UNNUMBERED: NumberedWrite = { clientId: 0, request: 0, settledBelow: 0, isRetry: false, lost: 0 };
+
+function numbered(id: WriteId | null | undefined): NumberedWrite {
+  return id ? { ...id, isRetry: id.retry } : UNNUMBERED;
 }
