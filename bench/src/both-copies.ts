@@ -16,7 +16,7 @@ const NODES = 5;
 export async function run(argv: string[]): Promise<object> {
   const options = parseOptions(argv, {
     // About 20 in each partition, so that each of them has some.
-    entries: integer({ otherwise: 20 * PARTITION_COUNT, min: PARTITION_COUNT, max: 100_000 }),
+    entries: integer({ otherwise: 20 * PARTITION_COUNT, min: 15 * PARTITION_COUNT, max: 100_000 }),
   });
   const { entries } = options;
   const filled = await startFilledCluster({ entries, valueBytes: 100, nodes: NODES });
@@ -34,7 +34,7 @@ export async function run(argv: string[]): Promise<object> {
       seconds: rounded(slowestMs / 1_000),
       failed,
       missingEntries: foundBy.filter((found) => !found).length,
-      lostPartitions: status?.partitions?.lost ?? null,
+      lostPartitions: status?.partitions?.lostPartitions ?? null,
       ...byPartition(foundBy),
       setting: { ...options, nodes: NODES, killed: victims.length, ...machine() },
     };

@@ -1,4 +1,4 @@
-import { assert } from '@larder/base';
+import { assert, type Random } from '@larder/base';
 import type { CopyEntries } from '../replication/copy-entries.js';
 import type { FollowerPlace, Replicator, ReplicatorHost } from '../replication/replicator.js';
 import { RequestLog } from '../replication/request-log.js';
@@ -39,9 +39,14 @@ export class Holdings {
   /** Of the copies that this node owns, by partition. */
   readonly #owners: (Replicator | undefined)[] = [];
   /** Of all copies. */
-  readonly requests = new RequestTable();
+  readonly requests: RequestTable;
 
-  constructor(readonly host: HoldingsHost) {}
+  constructor(
+    readonly host: HoldingsHost,
+    random: Random,
+  ) {
+    this.requests = new RequestTable(random.uint32());
+  }
 
   /** Undefined unless this node owns the partition in the installed view. */
   owner(partition: number): Replicator | undefined {

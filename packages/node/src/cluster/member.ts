@@ -95,7 +95,7 @@ export class Member implements HoldingsHost {
     this.leases = new PairLeases(this.time, this.rules.grantVersion);
     this.#partitionCount = options.partitionCount ?? PARTITION_COUNT;
     this.#keeper = new ViewKeeper(options.store, this.time, options.random, this.rules, this.#keeperHost());
-    this.holdings = new Holdings(this);
+    this.holdings = new Holdings(this, options.random);
     this.#table = new ServingTable(this.#partitionCount, this);
     this.#probe = new JoinProbe(this);
     this.#reader = new MessageReader(this);

@@ -60,7 +60,7 @@ class Facts implements ServingTableFacts {
     this.leases.follow(this.view);
   }
   #copy(partition: number, random: Random): number {
-    const copy = new HeldCopy(partition, partition + 1, new MemoryEntries(), new RequestLog(new RequestTable()), true);
+    const copy = new HeldCopy(partition, partition + 1, new MemoryEntries(), new RequestLog(new RequestTable(1)), true);
     copy.phase = random.next() < 0.9 ? 'owner' : 'successor';
     copy.waitUntilMs = random.next() < 0.3 ? this.clock.monotonicMs() + 300 * random.next() : 0;
     (copy.entries as MemoryEntries).ready = random.next() < 0.9;

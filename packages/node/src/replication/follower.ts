@@ -18,6 +18,8 @@ import type { SyncFlows } from './sync-flows.js';
 
 const BATCH_RECORDS_MAX = 256;
 const BATCH_BYTES_MAX = 64 * 1024;
+/** What a look at one slot of the table of requests counts for in the bytes that may be sent for syncs. */
+const SCAN_BYTES = 4;
 const CHUNK_REQUESTS_MAX = 1_000;
 /** Chunks that may be on the way. */
 const CHUNKS_UNACKNOWLEDGED_MAX = 4;
@@ -192,6 +194,7 @@ export class Follower {
     this.sentSeq = of.committedSeq;
     const attempt = of.epoch * ATTEMPTS_PER_EPOCH + this.#attempts++;
     const requests = of.host.rules.requestsInSync ? of.requests.all() : [];
+    of.host.syncBytesLeft -= SCAN_BYTES * of.requests.table.slots;
     const sync = {
       attempt,
       cursor: 0,

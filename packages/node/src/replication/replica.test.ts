@@ -40,7 +40,7 @@ const chunk = (options: Partial<SyncChunk>): SyncChunk => ({
 
 function newReplica(seqOrder = true): { replica: Replica; entries: MemoryEntries } {
   const entries = new MemoryEntries();
-  return { replica: new Replica(0, 2, entries, new RequestLog(new RequestTable()), seqOrder), entries };
+  return { replica: new Replica(0, 2, entries, new RequestLog(new RequestTable(1)), seqOrder), entries };
 }
 
 describe('replica', () => {

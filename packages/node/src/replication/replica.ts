@@ -1,6 +1,6 @@
 import type { CopyEntries } from './copy-entries.js';
 import type { Acknowledge, Clean, Replicate, SyncAcknowledge, SyncChunk } from './messages.js';
-import type { RequestLog } from './request-log.js';
+import type { LoggedRequest, RequestLog } from './request-log.js';
 
 /**
  * The receiving side of a copy, on a successor or learner. Who may send to it (the owner that the view names, under the
@@ -47,7 +47,7 @@ export class Replica {
     if (message.chunk === this.#nextChunk) {
       if (message.chunk === 0) this.appliedSeq = message.baseSeq;
       for (const entry of message.entries) if (!this.entries.apply(entry)) return this.#giveUp();
-      for (const request of message.requests) this.requests.put(request);
+      for (const request of message.requests) this.#takeRequest(request);
       this.#nextChunk++;
       if (message.last) this.complete = true;
     }
@@ -59,6 +59,12 @@ export class Replica {
       chunk: this.#nextChunk - 1,
       seq: this.appliedSeq!,
     };
+  }
+
+  /** What a record has said meanwhile is newer. */
+  #takeRequest(request: LoggedRequest): void {
+    const known = this.requests.find(request);
+    if (known === undefined || known.seq < request.seq) this.requests.put(request);
   }
 
   /** The copy is whole, up to this seq, by other means than a sync. */

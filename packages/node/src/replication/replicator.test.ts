@@ -73,13 +73,13 @@ describe('replicator', () => {
       settled: () => {},
     };
     entries = new MemoryEntries();
-    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable()), host);
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable(1)), host);
     sink = new Sink();
   });
 
   /** Brings copy C up to date, as its node would. */
   const syncC = (): Replica => {
-    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable()));
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable(1)));
     for (let round = 0; round < 10 && !replicator.caughtUp(C.copy); round++) deliverTo(replica);
     return replica;
   };
@@ -170,7 +170,7 @@ describe('replicator', () => {
 
   it('takes no write on one copy where two are wanted', () => {
     host = { ...host, copiesMin: 2 };
-    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable()), host);
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable(1)), host);
     write('k', 'v', 1);
     expect(sink.told).toEqual([]);
     expect(replicator.copies).toBe(1);
@@ -201,7 +201,7 @@ describe('replicator', () => {
     replicator.configure(5, B, C, []);
     write('b', 'b2');
     write('c', undefined);
-    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable()));
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable(1)));
     deliverTo(replica);
     replicator.acknowledged(B.copy, -1, 17);
     write('f', 'f1');
@@ -215,11 +215,11 @@ describe('replicator', () => {
 
   it.each([true, false])('calls no learner complete that lacks what is still pending (rule: %s)', (pendingInSync) => {
     host = { ...host, rules: { ...ALL_RULES, pendingInSync } };
-    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable()), host);
+    replicator = new Replicator(0, 5, 10, entries, new RequestLog(new RequestTable(1)), host);
     write('a', 'a1');
     replicator.configure(5, B, C, []);
     write('a', undefined);
-    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable()));
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable(1)));
     const [chunk] = sentTo('c') as [SyncChunk];
     expect(chunk.entries).toEqual([]);
     const answer = replica.sync(chunk)!;
@@ -231,7 +231,7 @@ describe('replicator', () => {
 
   it('can begin a sync anew as often as a copy without room makes it', () => {
     replicator.configure(6, undefined, C, []);
-    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable()));
+    const replica = new Replica(0, C.copy, new MemoryEntries(), new RequestLog(new RequestTable(1)));
     for (let attempt = 0; attempt < 3_000; attempt++) {
       for (const message of sentTo('c')) if (message.kind === 'sync') replica.sync(message);
       replicator.rewind('c');

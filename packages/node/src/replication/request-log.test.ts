@@ -10,14 +10,16 @@ const logged = (number: number, settledBelow = 0, client = 1) => ({
   result: -1,
 });
 
+/** Those that count. */
 const numbersOf = (log: RequestLog): number[] =>
   log
     .all()
+    .filter(({ number, settledBelow }) => number >= settledBelow)
     .map(({ number }) => number)
     .sort((a, b) => a - b);
 
 it('tells what a request was told, the last time that it was told something', () => {
-  const log = new RequestLog(new RequestTable());
+  const log = new RequestLog(new RequestTable(1));
   log.put(logged(7));
   expect(log.find(request(7))).toEqual(logged(7));
   log.put({ ...logged(7), seq: 9, result: 1 });
@@ -27,7 +29,7 @@ it('tells what a request was told, the last time that it was told something', ()
 });
 
 it('keeps a request for 30 to 60 seconds, also while its client goes on writing', () => {
-  const table = new RequestTable();
+  const table = new RequestTable(1);
   const log = new RequestLog(table);
   table.expire(0);
   log.put(logged(1));
@@ -43,7 +45,7 @@ it('keeps a request for 30 to 60 seconds, also while its client goes on writing'
 });
 
 it('tells of a request that is in both generations once', () => {
-  const table = new RequestTable();
+  const table = new RequestTable(1);
   const log = new RequestLog(table);
   table.expire(0);
   log.put(logged(1));
@@ -54,7 +56,7 @@ it('tells of a request that is in both generations once', () => {
 });
 
 it('forgets what its client has settled, but not that it was settled, whichever partition heard of it', () => {
-  const table = new RequestTable();
+  const table = new RequestTable(1);
   const log = new RequestLog(table);
   const other = new RequestLog(table);
   for (const number of [1, 2, 3]) log.put(logged(number));
@@ -65,10 +67,36 @@ it('forgets what its client has settled, but not that it was settled, whichever 
   expect(log.isSettled(request(3))).toBe(false);
 });
 
-it('has all of a hundred thousand requests in flight, however far their numbers lie apart', () => {
-  const table = new RequestTable();
+it('tells a new copy what clients have settled, so that a request that was under way for long is no new one there', () => {
+  const table = new RequestTable(1);
   const log = new RequestLog(table);
-  for (const stride of [1, 7, 1_024]) {
+  log.put(logged(1));
+  new RequestLog(table).put(logged(2, 2));
+  const copy = new RequestLog(new RequestTable(3));
+  for (const kept of log.all()) copy.put(kept);
+  expect(copy.isSettled(request(1))).toBe(true);
+  expect(copy.isSettled(request(2))).toBe(false);
+});
+
+it('hears what is settled from requests that come again, or are refused', () => {
+  const table = new RequestTable(1);
+  const log = new RequestLog(table);
+  log.put(logged(1));
+  expect(log.find(request(2, 2))).toBeUndefined();
+  expect(log.isSettled(request(1))).toBe(true);
+});
+
+it('takes any numbers that a peer may send', () => {
+  const log = new RequestLog(new RequestTable(1));
+  const numbers = [0, 1, 2 ** 32, 2 ** 53 - 1];
+  for (const number of numbers) log.put(logged(number));
+  expect(numbers.map((number) => log.find(request(number))?.number)).toEqual([undefined, ...numbers.slice(1)]);
+});
+
+it('has all of a hundred thousand requests in flight, however far their numbers lie apart', () => {
+  const table = new RequestTable(1);
+  const log = new RequestLog(table);
+  for (const stride of [1, 7, 1_024, 2 ** 32]) {
     const client = stride;
     for (let at = 1; at <= 30_000; at++) log.put(logged(at * stride, 0, client));
     let found = 0;
@@ -79,7 +107,7 @@ it('has all of a hundred thousand requests in flight, however far their numbers 
 });
 
 it('takes the room of what is in flight, however long a client writes', () => {
-  const table = new RequestTable();
+  const table = new RequestTable(1);
   const log = new RequestLog(table);
   for (let number = 1; number <= 200_000; number++) log.put(logged(number, Math.max(0, number - 500)));
   expect(table.slots).toBeLessThan(4_096);
@@ -87,7 +115,7 @@ it('takes the room of what is in flight, however long a client writes', () => {
 });
 
 it('gives the room of clients back who write no more', () => {
-  const table = new RequestTable();
+  const table = new RequestTable(1);
   const log = new RequestLog(table);
   table.expire(0);
   for (let client = 1; client <= 100; client++) log.put(logged(1, 0, client));
@@ -98,7 +126,7 @@ it('gives the room of clients back who write no more', () => {
 });
 
 it('has nothing any more when the copy goes, and leaves the requests of other copies alone', () => {
-  const table = new RequestTable();
+  const table = new RequestTable(1);
   const log = new RequestLog(table);
   const other = new RequestLog(table);
   log.put(logged(1));
@@ -112,7 +140,7 @@ it('has nothing any more when the copy goes, and leaves the requests of other co
 });
 
 it('has no room for new writes at its bound', () => {
-  const table = new RequestTable();
+  const table = new RequestTable(1);
   const log = new RequestLog(table);
   let number = 0;
   while (table.hasRoom) {
@@ -121,4 +149,8 @@ it('has no room for new writes at its bound', () => {
   }
   expect(table.slots).toBeLessThanOrEqual(2 ** 22);
   expect(log.find(request(1))).toBeDefined();
+  expect(log.find(request(number, number - 100))).toBeDefined();
+  table.expire(0);
+  expect(table.hasRoom).toBe(true);
+  expect(log.find(request(number))).toBeDefined();
 });

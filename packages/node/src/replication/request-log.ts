@@ -24,7 +24,8 @@ export class RequestLog {
 
   constructor(readonly table: RequestTable) {}
 
-  find({ client, number }: RequestId): LoggedRequest | undefined {
+  find({ client, number, settledBelow }: RequestId): LoggedRequest | undefined {
+    this.table.settle(client, settledBelow);
     const found = this.table.find(this.#log, client, number);
     return found && loggedRequest(client, this.table.settledBelow(client), found);
   }
@@ -47,8 +48,15 @@ export class RequestLog {
     this.table.put(this.#log, client, number, settledBelow, epoch, seq, result);
   }
 
+  /**
+   * What a new copy needs: the requests that count, and of each client a settled one, by which the copy hears what is
+   * settled. For that all requests of the node are looked at.
+   */
   all(): LoggedRequest[] {
     const all: LoggedRequest[] = [];
+    this.table.forEachSettled((client, settledBelow) => {
+      all.push({ client, number: settledBelow - 1, settledBelow, seq: 0, epoch: 0, result: 0 });
+    });
     if (this.#log === 0) return all;
     this.table.forEach(this.#log, (client, settledBelow, slots, slot) => {
       all.push(loggedRequest(client, settledBelow, { slots, slot }));

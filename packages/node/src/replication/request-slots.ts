@@ -1,9 +1,12 @@
 /**
- * Requests of one client by their number: open addressing over the low bits of the number, so that requests that came one
- * after the other lie side by side. Nothing is removed; when three quarters are used, what still counts moves to a new
- * table. 32 bytes a slot, and nothing for the garbage collector to look at.
+ * Requests of one client by their number, with open addressing. Eight numbers in a row lie side by side, since requests
+ * come one after the other; where each eight lie is a keyed hash, so that nobody can choose numbers that meet. Nothing is
+ * removed; when three quarters are used, what still counts moves to a new table. 32 bytes a slot, and nothing for the
+ * garbage collector to look at.
  */
 const SLOTS_MIN = 16;
+/** Numbers that lie side by side. */
+const ROW = 8;
 
 export class RequestSlots {
   /** Number, seq and epoch of a slot; number 0: it is free. */
@@ -11,20 +14,27 @@ export class RequestSlots {
   /** Log and result of a slot. */
   #facts: Int32Array;
   #mask: number;
+  readonly #shift: number;
   #used = 0;
+  /** The highest number in it: what comes for the first time is above. */
+  #highest = 0;
 
-  constructor(slots = SLOTS_MIN) {
+  constructor(
+    readonly hashKey: number,
+    slots = SLOTS_MIN,
+  ) {
     this.#numbers = new Float64Array(3 * slots);
     this.#facts = new Int32Array(2 * slots);
     this.#mask = slots - 1;
+    this.#shift = 32 - Math.log2(slots / ROW);
   }
 
   get length(): number {
     return this.#mask + 1;
   }
 
-  get isEmpty(): boolean {
-    return this.#used === 0;
+  get highest(): number {
+    return this.#highest;
   }
 
   get isFull(): boolean {
@@ -33,6 +43,7 @@ export class RequestSlots {
 
   /** The slot of a request; -1: it is not there. */
   find(number: number): number {
+    if (number > this.#highest || number < 1) return -1;
     const slot = this.#slotFor(number);
     return this.#numbers[3 * slot] === number ? slot : -1;
   }
@@ -61,6 +72,7 @@ export class RequestSlots {
   put(number: number, log: number, epoch: number, seq: number, result: number): void {
     const slot = this.#slotFor(number);
     if (this.#numbers[3 * slot] === 0) this.#used++;
+    if (number > this.#highest) this.#highest = number;
     this.#numbers[3 * slot] = number;
     this.#numbers[3 * slot + 1] = seq;
     this.#numbers[3 * slot + 2] = epoch;
@@ -76,7 +88,7 @@ export class RequestSlots {
     });
     let length = SLOTS_MIN;
     while (8 * kept.length > 3 * length) length *= 2;
-    const tidied = new RequestSlots(length);
+    const tidied = new RequestSlots(this.hashKey, length);
     for (const slot of kept) {
       tidied.put(this.number(slot), this.log(slot), this.epoch(slot), this.seq(slot), this.result(slot));
     }
@@ -91,8 +103,16 @@ export class RequestSlots {
   #slotFor(number: number): number {
     const numbers = this.#numbers;
     const mask = this.#mask;
-    let slot = number & mask;
+    let slot = this.#home(number);
     while (numbers[3 * slot] !== 0 && numbers[3 * slot] !== number) slot = (slot + 1) & mask;
     return slot;
+  }
+
+  /** The finalizer of MurmurHash3, keyed. */
+  #home(number: number): number {
+    let row = (number >>> 3) ^ Math.imul((number / 2 ** 32) | 0, 0x9e3779b1) ^ this.hashKey;
+    row = Math.imul(row ^ (row >>> 16), 0x85ebca6b);
+    row = Math.imul(row ^ (row >>> 13), 0xc2b2ae35);
+    return (((row ^ (row >>> 16)) >>> this.#shift) * ROW) | (number & (ROW - 1));
   }
 }

@@ -12,6 +12,9 @@ export const REQUEST_KEPT_MS = 30_000;
 /** 64 MB. When it is reached new writes are refused as BUSY; one table may be doubled beyond it. */
 export const REQUEST_SLOTS_OF_NODE_MAX = 2_000_000;
 
+/** A client that has none. Nothing is ever put into it. */
+const NONE = new RequestSlots(1, 0);
+
 interface ClientRequests {
   settledBelow: number;
   young: RequestSlots;
@@ -34,6 +37,9 @@ export class RequestTable {
   /** The client that was asked for last: requests come in bursts. */
   #lastId = -1;
   #last: ClientRequests | undefined;
+
+  /** `hashKey`: 32 random bits. */
+  constructor(readonly hashKey: number) {}
 
   /** Of 32 bytes each. */
   get slots(): number {
@@ -61,6 +67,12 @@ export class RequestTable {
     return this.#client(client)?.settledBelow ?? 0;
   }
 
+  /** Of a client that is known. */
+  settle(client: number, settledBelow: number): void {
+    const requests = this.#client(client);
+    if (requests !== undefined && settledBelow > requests.settledBelow) this.#settle(requests, settledBelow);
+  }
+
   find(log: number, client: number, number: number): FoundRequest | undefined {
     const requests = this.#client(client);
     if (requests === undefined || number < requests.settledBelow) return undefined;
@@ -76,9 +88,11 @@ export class RequestTable {
     seq: number,
     result: number,
   ): void {
+    // No client numbers a request 0; a peer may send anything.
+    if (number < 1) return;
     const requests = this.#client(client) ?? this.#begin(client);
-    if (settledBelow > requests.settledBelow) requests.settledBelow = settledBelow;
-    if (requests.young.isFull) this.#tidy(requests);
+    if (settledBelow > requests.settledBelow) this.#settle(requests, settledBelow);
+    if (requests.young === NONE || requests.young.isFull) this.#tidy(requests);
     requests.young.put(number, log, epoch, seq, result);
   }
 
@@ -87,30 +101,36 @@ export class RequestTable {
     for (const [client, { settledBelow, young, old }] of this.#clients) {
       for (const slots of [old, young]) {
         slots.forEach((slot) => {
+          if (slots.log(slot) !== log) return;
           const number = slots.number(slot);
           const isRenewed = slots === old && findIn(young, log, number) !== undefined;
-          if (slots.log(slot) === log && number >= settledBelow && !isRenewed) {
-            visit(client, settledBelow, slots, slot);
-          }
+          if (number >= settledBelow && !isRenewed) visit(client, settledBelow, slots, slot);
         });
       }
     }
   }
 
-  /** Forgets what is older than 30 s, after 60 s at the latest. Call it from time to time. */
+  /** What each client has settled, of those that have settled something. */
+  forEachSettled(visit: (client: number, settledBelow: number) => void): void {
+    for (const [client, { settledBelow }] of this.#clients) if (settledBelow > 1) visit(client, settledBelow);
+  }
+
+  /**
+   * Forgets what is older than 30 s, after 60 s at the latest, and at the bound what does not count any more. Call it from
+   * time to time.
+   */
   expire(nowMs: number): void {
+    if (!this.hasRoom) for (const requests of this.#clients.values()) if (requests.young !== NONE) this.#tidy(requests);
     if (nowMs - this.#turnMs < REQUEST_KEPT_MS) return;
     this.#turnMs = nowMs;
     this.#lastId = -1;
     for (const [client, requests] of this.#clients) {
       this.#slots -= requests.old.length;
-      if (requests.young.isEmpty) {
-        this.#slots -= requests.young.length;
+      if (requests.young === NONE) {
         this.#clients.delete(client);
       } else {
         requests.old = requests.young;
-        requests.young = new RequestSlots();
-        this.#slots += requests.young.length;
+        requests.young = NONE;
       }
     }
   }
@@ -126,21 +146,27 @@ export class RequestTable {
   }
 
   #begin(id: number): ClientRequests {
-    const requests = { settledBelow: 0, young: new RequestSlots(), old: NONE };
-    this.#slots += requests.young.length + NONE.length;
+    const requests = { settledBelow: 0, young: NONE, old: NONE };
     this.#clients.set(id, requests);
     return requests;
   }
 
+  #settle(requests: ClientRequests, settledBelow: number): void {
+    requests.settledBelow = settledBelow;
+    if (requests.old.highest >= settledBelow) return;
+    this.#slots -= requests.old.length;
+    requests.old = NONE;
+  }
+
   #tidy(requests: ClientRequests): void {
     const { young, settledBelow } = requests;
-    requests.young = young.tidied((log, number) => number >= settledBelow && this.#logs.has(log));
+    requests.young =
+      young === NONE
+        ? new RequestSlots(this.hashKey)
+        : young.tidied((log, number) => number >= settledBelow && this.#logs.has(log));
     this.#slots += requests.young.length - young.length;
   }
 }
-
-/** Of a client that has no older generation; nothing is ever put into it. */
-const NONE = new RequestSlots(1);
 
 function findIn(slots: RequestSlots, log: number, number: number): FoundRequest | undefined {
   const slot = slots.find(number);

@@ -11,7 +11,9 @@ export interface NodeStatus {
     readonly moving: number;
     readonly waiting: number;
     readonly misplaced: number;
+    /** Losses, and partitions that were lost once or more. */
     readonly lost: number;
+    readonly lostPartitions: number;
   } | null;
 }
 

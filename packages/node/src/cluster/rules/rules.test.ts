@@ -48,7 +48,7 @@ function contextOf(
     oldestUnackedMs: () => unackedSinceMs,
     caughtUp: () => caughtUp,
   };
-  const held = new HeldCopy(0, id, new MemoryEntries(), new RequestLog(new RequestTable()), true);
+  const held = new HeldCopy(0, id, new MemoryEntries(), new RequestLog(new RequestTable(1)), true);
   Object.assign(held, { phase, waitUntilMs, replicator });
   return {
     self: sampleMember('a'),
