@@ -119,7 +119,9 @@ export class SimulatedDatabase {
       const isLost = dice < 0.15 || this.world.now - sentMs > ANSWER_MS_MAX;
       this.world.after(1, () => done(isLost ? 'unknown' : outcome, existed));
     };
-    const arrivesMs = Math.max(sentMs + commitMs * this.random.next(), this.#arrivesMs.get(`${node} ${key}`) ?? 0);
+    // A moment behind the one before: two timers for the same time may go off in either order, by the last bit of the time.
+    const beforeMs = this.#arrivesMs.get(`${node} ${key}`) ?? 0;
+    const arrivesMs = Math.max(sentMs + commitMs * this.random.next(), beforeMs + 0.001);
     this.#arrivesMs.set(`${node} ${key}`, arrivesMs);
     this.world.after(arrivesMs - sentMs, () => {
       if (line !== this.lineOf(node)) answer('fenced', false);
