@@ -119,6 +119,11 @@ test('a numbered write that comes again, also by another node, is applied once a
   expect((await client(2).call('Get', { cache: 'people', key })).value).toEqual(Buffer.from('second'));
 });
 
+test('a write that asks for no second copy is answered without one', async () => {
+  const write = { cache: 'people', key: Buffer.from('alone'), value: Buffer.from('x'), ack: 'ACKNOWLEDGEMENT_OWNER' };
+  for (const each of clients) expect(await each.call('Set', write)).toMatchObject({ copies: 1 });
+});
+
 test('a write with a number that nodes cannot tell each other is refused, and the cluster goes on', async () => {
   const write = { cache: 'people', key: Buffer.from('far'), value: Buffer.from('x') };
   for (const id of [

@@ -10,10 +10,10 @@ const ROW = 8;
 
 export class RequestSlots {
   /** Number, seq and epoch of a slot; number 0: it is free. */
-  #numbers: Float64Array;
+  readonly #numbers: Float64Array;
   /** Log and result of a slot. */
-  #facts: Int32Array;
-  #mask: number;
+  readonly #facts: Int32Array;
+  readonly #mask: number;
   readonly #shift: number;
   #used = 0;
   /** The highest number in it: what comes for the first time is above. */

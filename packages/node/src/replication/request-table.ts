@@ -12,7 +12,7 @@ export const REQUEST_KEPT_MS = 30_000;
 /** 64 MB. When it is reached new writes are refused as BUSY; one table may be doubled beyond it. */
 export const REQUEST_SLOTS_OF_NODE_MAX = 2_000_000;
 
-/** A client that has none. Nothing is ever put into it. */
+/** Of a client that has none in that generation: without a slot, so nothing is ever put into it. */
 const NONE = new RequestSlots(1, 0);
 
 interface ClientRequests {
