@@ -2,7 +2,7 @@ import { ManualClock, seededRandom } from '@larder/base';
 import { LarderError } from '@larder/proto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { MemoryEntries } from '../replication/memory-entries.js';
-import type { Envelope, PeerMessage } from '../replication/messages.js';
+import type { AcknowledgedCopy, Envelope, PeerMessage, RecordRun } from '../replication/messages.js';
 import { Member } from './member.js';
 import { ALL_RULES } from './protocol-rules.js';
 import { sampleMember, samplePlacement, sampleView } from './sample-view.js';
@@ -193,16 +193,20 @@ describe('member', () => {
   it('takes records only from the owner, of the epoch, and for the copy that the view names', () => {
     for (const epochCheck of [true, false]) {
       bench = successorBench({ ...ALL_RULES, epochCheck });
-      const replicate = { kind: 'replicate', partition: 0, epoch: 6, copy: 3, records: [] } as const;
+      const run = { partition: 0, epoch: 6, copy: 3, records: [] };
+      const replicate = (other: Partial<RecordRun> = {}): PeerMessage => ({
+        kind: 'replicate',
+        runs: [{ ...run, ...other }],
+      });
       const acknowledgedTo = (node: string): number =>
         bench.kindsSentTo(node).filter((kind) => kind === 'acknowledge').length;
-      bench.receive('a', replicate);
-      bench.receive('a', { ...replicate, copy: 4 });
-      bench.receive('a', { ...replicate, partition: 9 });
-      bench.receive('a', replicate, { incarnation: 'ab'.repeat(16) });
+      bench.receive('a', replicate());
+      bench.receive('a', replicate({ copy: 4 }));
+      bench.receive('a', replicate({ partition: 9 }));
+      bench.receive('a', replicate(), { incarnation: 'ab'.repeat(16) });
       expect(acknowledgedTo('a')).toBe(1);
-      bench.receive('a', { ...replicate, epoch: 7 });
-      bench.receive('c', replicate);
+      bench.receive('a', replicate({ epoch: 7 }));
+      bench.receive('c', replicate());
       expect(acknowledgedTo('a')).toBe(epochCheck ? 1 : 2);
       expect(acknowledgedTo('c')).toBe(epochCheck ? 0 : 1);
     }
@@ -397,7 +401,13 @@ describe('member', () => {
     ];
     const anything = (): PeerMessage =>
       ({
+        ...part(),
         kind: kinds[random.integer(kinds.length)],
+        runs: [part(), part()],
+        copies: [part()],
+      }) as PeerMessage;
+    const part = (): RecordRun & AcknowledgedCopy =>
+      ({
         monotonicMs: number(),
         wallMs: number(),
         partition: number(),
@@ -415,7 +425,7 @@ describe('member', () => {
         cache: number(),
         key: Buffer.from('k'),
         version: { epoch: number(), seq: number() },
-      }) as unknown as PeerMessage;
+      }) as unknown as RecordRun & AcknowledgedCopy;
     for (const placement of [
       { owner: 'b', learner: 'c', learnerCopy: 3 },
       { owner: 'a', learner: 'b', learnerCopy: 3 },

@@ -1,7 +1,7 @@
-import { assert, type Random, type Timer } from '@larder/base';
+import type { Random, Timer } from '@larder/base';
 import { type LarderError, PARTITION_COUNT, toLarderError } from '@larder/proto';
 import type { CopyEntries } from '../replication/copy-entries.js';
-import type { Envelope, PeerMessage } from '../replication/messages.js';
+import type { Envelope, PeerMessage, RecordRun } from '../replication/messages.js';
 import type { PendingBudget } from '../replication/pending-window.js';
 import type { FollowerPlace, Replicator } from '../replication/replicator.js';
 import { SyncFlows } from '../replication/sync-flows.js';
@@ -14,8 +14,8 @@ import { Holdings, type HoldingsHost } from './holdings.js';
 import { JoinProbe } from './join-probe.js';
 import type { MemberHost, MemberOptions } from './member-options.js';
 import { MessageReader } from './message-reader.js';
+import { Outbox } from './outbox.js';
 import { PairLeases, type PeerLease } from './pair-leases.js';
-import { PeerViews } from './peer-views.js';
 import { type PlannedPlace, planPlacements } from './placement-planner.js';
 import { ALL_RULES, type ProtocolRules } from './protocol-rules.js';
 import { refusalOf } from './refusal.js';
@@ -67,7 +67,7 @@ export class Member implements HoldingsHost {
   readonly #probe: JoinProbe;
   readonly #reader: MessageReader;
   readonly #flushes: Replicator[] = [];
-  readonly #peers = new PeerViews();
+  readonly #outbox = new Outbox(this);
   readonly hearsay = new Hearsay();
   /** Members that this node has not heard for `suspectMs`, as of the last heartbeat. */
   unheard: readonly string[] = [];
@@ -107,6 +107,10 @@ export class Member implements HoldingsHost {
 
   get view(): ViewDocument | undefined {
     return this.#keeper.view;
+  }
+
+  get document(): Uint8Array {
+    return this.#keeper.document;
   }
 
   get timers(): ClusterTimers {
@@ -206,7 +210,7 @@ export class Member implements HoldingsHost {
   /** A new stream to the node stands; what was sent on the old one may be gone. */
   linkOpened(node: string): void {
     if (this.#stopped) return;
-    this.#peers.forget(node);
+    this.#outbox.peers.forget(node);
     for (const replicator of this.holdings.replicators()) replicator.rewind(node);
   }
 
@@ -215,6 +219,7 @@ export class Member implements HoldingsHost {
     // What is flushed may want more: then it is at the end.
     for (const replicator of this.#flushes) replicator.flush();
     this.#flushes.length = 0;
+    this.#outbox.flush();
   }
 
   wantsFlush(replicator: Replicator): void {
@@ -250,20 +255,16 @@ export class Member implements HoldingsHost {
     return places;
   }
 
-  /** A peer that may not have this node's view gets it first, in the same stream. */
   send(node: string, message: PeerMessage): void {
-    const follows = message.kind === 'replicate' || message.kind === 'sync';
-    if (follows && this.#peers.versionOf(node) < this.view!.version) this.#push(node);
-    this.#transmit(node, message);
+    this.#outbox.send(node, message);
   }
 
-  /** What a peer's envelope says about its view. Messages that were under way for long say less than what was pushed. */
+  replicate(node: string, run: RecordRun): void {
+    this.#outbox.replicate(node, run);
+  }
+
   peerVersion(node: string, version: number): void {
-    const own = this.view?.version ?? 0;
-    this.#peers.heard(node, version);
-    if (version > own) this.readView();
-    else if (version < own && this.listed && this.#peers.pushedMs(node) <= this.nowMs() - this.timers.heartbeatMs)
-      this.#push(node);
+    this.#outbox.peerVersion(node, version);
   }
 
   probeAnswered(node: string): void {
@@ -365,7 +366,7 @@ export class Member implements HoldingsHost {
       nowMs: this.nowMs(),
       draining: this.#draining,
       isHeardElsewhere: (id) => this.hearsay.isHeardElsewhere(id, this),
-      heardVersion: (id) => this.#peers.heardVersion(id),
+      heardVersion: (id) => this.#outbox.peers.heardVersion(id),
       placesEmpty: this.options.placesEmpty ?? true,
       silentMs: askedOnce((id) => this.leases.silentMs(this.incarnationOf(id))),
       unansweredMs: askedOnce((id) => this.leases.unansweredMs(this.incarnationOf(id))),
@@ -395,7 +396,7 @@ export class Member implements HoldingsHost {
         this.flush();
       },
       won: () => {
-        for (const { id } of this.view!.members) if (id !== this.self.id) this.#push(id);
+        for (const { id } of this.view!.members) if (id !== this.self.id) this.#outbox.push(id);
       },
       retry: (afterMs) => this.#applySoon(afterMs),
       refused: (from, error) => this.host.refused(from, toLarderError(error)),
@@ -404,7 +405,7 @@ export class Member implements HoldingsHost {
 
   #installed(view: ViewDocument, before: ViewDocument | undefined): void {
     this.#incarnations = new Map(view.members.map(({ id, incarnation }) => [id, incarnation]));
-    this.#peers.keep(this.#incarnations);
+    this.#outbox.peers.keep(this.#incarnations);
     this.hearsay.keep(this.#incarnations);
     this.#plan = (this.options.plan ?? planPlacements)(view);
     // First what is not this node's any more, for those who are told of it; then, by the leases, all.
@@ -421,18 +422,6 @@ export class Member implements HoldingsHost {
       return;
     }
     this.#applySoon(0);
-  }
-
-  #push(node: string): void {
-    this.#peers.pushed(node, this.view!.version, this.nowMs());
-    this.#transmit(node, { kind: 'view', document: this.#keeper.document });
-  }
-
-  #transmit(node: string, message: PeerMessage): void {
-    assert(node !== this.self.id, 'a message to oneself');
-    const { id, incarnation } = this.self;
-    const { cluster = '', version = 0 } = this.view ?? {};
-    this.host.send(node, { cluster, node: id, incarnation, viewVersion: version, message });
   }
 
   #nonce(): string {

@@ -1,6 +1,15 @@
-import { assert, unreachable } from '@larder/base';
+import { unreachable } from '@larder/base';
 import { LarderError } from '@larder/proto';
-import type { Clean, Envelope, PeerMessage, Replicate, SyncChunk } from '../replication/messages.js';
+import type {
+  Acknowledge,
+  AcknowledgedCopy,
+  Clean,
+  Envelope,
+  PeerMessage,
+  RecordRun,
+  Replicate,
+  SyncChunk,
+} from '../replication/messages.js';
 import type { Hearsay } from './hearsay.js';
 import type { HeldCopy } from './held-copy.js';
 import type { Holdings } from './holdings.js';
@@ -70,13 +79,17 @@ export class MessageReader {
         member.leases.granted(incarnation, message, viewVersion, member.view!.version);
         return;
       case 'replicate':
-      case 'sync':
-      case 'clean':
-        this.#follow(message, node);
+        this.#replicate(message, node);
         return;
       case 'acknowledge':
         member.leases.answered(incarnation);
-        member.holdings.owner(message.partition)?.acknowledged(message.copy, message.attempt, message.seq);
+        this.#acknowledged(message);
+        return;
+      case 'sync':
+        this.#sync(message, node);
+        return;
+      case 'clean':
+        this.#accepting(message, node)?.replica.clean(message);
         return;
       case 'sync-acknowledge': {
         member.leases.answered(incarnation);
@@ -97,22 +110,29 @@ export class MessageReader {
     }
   }
 
-  #follow(message: Replicate | SyncChunk | Clean, node: string): void {
-    const { member } = this;
-    const copy = this.#accepting(message, node);
-    if (copy === undefined) return;
-    assert(copy.phase !== 'owner', 'an owner was sent records');
-    if (message.kind === 'clean') {
-      copy.replica.clean(message);
-      return;
+  #replicate({ runs }: Replicate, node: string): void {
+    const copies: AcknowledgedCopy[] = [];
+    for (const run of runs) {
+      const held = this.#accepting(run, node)?.replica.replicate(run);
+      if (held !== undefined) copies.push(held);
     }
-    const { replica } = copy;
-    const answer = message.kind === 'sync' ? replica.sync(message) : replica.replicate(message);
-    if (answer !== undefined) member.send(node, answer);
+    if (copies.length > 0) this.member.send(node, { kind: 'acknowledge', copies });
+  }
+
+  #acknowledged({ copies }: Acknowledge): void {
+    const { holdings } = this.member;
+    for (const { partition, copy, attempt, seq } of copies) {
+      holdings.owner(partition)?.acknowledged(copy, attempt, seq);
+    }
+  }
+
+  #sync(message: SyncChunk, node: string): void {
+    const answer = this.#accepting(message, node)?.replica.sync(message);
+    if (answer !== undefined) this.member.send(node, answer);
   }
 
   /** The copy, if the view has this epoch, this sender as owner, and this copy here as successor or learner. */
-  #accepting({ partition, epoch, copy: id }: Replicate | SyncChunk | Clean, node: string): HeldCopy | undefined {
+  #accepting({ partition, epoch, copy: id }: RecordRun | SyncChunk | Clean, node: string): HeldCopy | undefined {
     const { view, holdings, rules } = this.member;
     const placement = view?.partitions[partition];
     const copy = holdings.copy(partition);

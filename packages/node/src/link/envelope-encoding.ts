@@ -1,14 +1,24 @@
 import { unreachable } from '@larder/base';
 import { PeerMessageFields, PeerMessageKind, type PeerRecord, type PeerRequest } from '@larder/proto';
-import type { Clean, PeerMessage } from '../replication/messages.js';
+import type { AcknowledgedCopy, Clean, PeerMessage, RecordRun, SyncAcknowledge } from '../replication/messages.js';
 
-/** A message as peer.proto has it: the fields in one object that serves for all, records and requests as they are. */
+/**
+ * A message as peer.proto has it: the fields in one object that serves for all, records and requests as they are. What
+ * speaks of many partitions at once is a PeerMessage for each of them.
+ */
 export class MessageEncoding {
   readonly fields = new PeerMessageFields();
   records: readonly PeerRecord[] | undefined;
   requests: readonly PeerRequest[] | undefined;
 
-  of(message: PeerMessage): void {
+  /** How many PeerMessages it is. */
+  static parts(message: PeerMessage): number {
+    if (message.kind === 'replicate') return message.runs.length;
+    return message.kind === 'acknowledge' ? message.copies.length : 1;
+  }
+
+  /** Takes one of its parts. */
+  of(message: PeerMessage, part = 0): void {
     const { fields } = this;
     this.records = undefined;
     this.requests = undefined;
@@ -23,16 +33,14 @@ export class MessageEncoding {
         }
         return;
       case 'replicate':
-        this.#place(message);
-        this.records = message.records;
+        this.#replicate(message.runs[part]!);
         return;
       case 'acknowledge':
+        this.#acknowledge(message.copies[part]!);
+        return;
       case 'sync-acknowledge':
-        if (message.kind === 'sync-acknowledge') fields.chunk = message.chunk;
-        fields.partition = message.partition;
-        fields.copy = message.copy;
-        fields.attempt = message.attempt;
-        fields.seq = message.seq;
+        this.#acknowledge(message);
+        fields.chunk = message.chunk;
         return;
       case 'sync':
         this.#place(message);
@@ -56,6 +64,19 @@ export class MessageEncoding {
       default:
         unreachable(message);
     }
+  }
+
+  #replicate(run: RecordRun): void {
+    this.#place(run);
+    this.records = run.records;
+  }
+
+  #acknowledge({ partition, copy, attempt, seq }: AcknowledgedCopy | SyncAcknowledge): void {
+    const { fields } = this;
+    fields.partition = partition;
+    fields.copy = copy;
+    fields.attempt = attempt;
+    fields.seq = seq;
   }
 
   #place(message: { readonly partition: number; readonly epoch: number; readonly copy: number }): void {

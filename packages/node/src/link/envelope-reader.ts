@@ -14,7 +14,7 @@ import {
   TTL_MS_MAX,
 } from '@larder/proto';
 import { MEMBERS_MAX } from '../cluster/view-document.js';
-import type { Envelope, PeerMessage } from '../replication/messages.js';
+import type { AcknowledgedCopy, Envelope, PeerMessage, RecordRun } from '../replication/messages.js';
 import { RecordFlag, type ReplicatedRecord, type RequestId } from '../replication/record.js';
 import type { LoggedRequest } from '../replication/request-log.js';
 import { UNHEARD_SEPARATOR } from './envelope-encoding.js';
@@ -32,11 +32,14 @@ export class EnvelopeReader {
   #parts: Buffer[] = [];
   #partBytes = 0;
   #partsAreWhole = false;
+  /** The reader has stepped to a message that is not taken yet. */
+  #isAhead = false;
 
   constructor(readonly partitionCount: number) {}
 
   /** Takes the next frame and returns who sent it. */
   open(frame: Buffer): PeerIdentity {
+    this.#isAhead = false;
     if (frame.length > LINK_FRAME_BYTES_MAX) {
       throw fault(`a frame of ${frame.length} bytes; allowed are ${LINK_FRAME_BYTES_MAX}`);
     }
@@ -52,10 +55,11 @@ export class EnvelopeReader {
     return this.#reader.receiver;
   }
 
-  /** The frame's next message; undefined at its end. */
+  /** The frame's next message, in which records and acknowledgements of many partitions are put together; undefined at its end. */
   next(): Envelope | undefined {
     const reader = this.#reader;
     if (this.#partsAreWhole) reader.openMessage(this.#takeParts());
+    else if (this.#isAhead) this.#isAhead = false;
     else if (!reader.next()) return undefined;
     const { cluster, node, incarnation } = this.#sender!;
     return { cluster, node, incarnation, viewVersion: reader.viewVersion, message: this.#message() };
@@ -82,7 +86,7 @@ export class EnvelopeReader {
   }
 
   #message(): PeerMessage {
-    const { kind, partition, epoch, copy, seq, attempt, chunk, monotonicMs, wallMs } = this.#reader;
+    const { kind, partition, copy, seq, attempt, chunk, monotonicMs, wallMs } = this.#reader;
     switch (kind) {
       case PeerMessageKind.heartbeat:
         return { kind: 'heartbeat', monotonicMs, wallMs };
@@ -99,9 +103,9 @@ export class EnvelopeReader {
     this.#checkPlace();
     switch (kind) {
       case PeerMessageKind.replicate:
-        return { kind: 'replicate', partition, epoch, copy, records: this.#records() };
+        return { kind: 'replicate', runs: this.#runs() };
       case PeerMessageKind.acknowledge:
-        return { kind: 'acknowledge', partition, copy, attempt, seq };
+        return { kind: 'acknowledge', copies: this.#acknowledged() };
       case PeerMessageKind.syncAcknowledge:
         return { kind: 'sync-acknowledge', partition, copy, attempt, chunk, seq };
       case PeerMessageKind.sync:
@@ -111,6 +115,35 @@ export class EnvelopeReader {
       default:
         throw fault(`a message of kind ${kind}; this node knows 1 to ${PeerMessageKind.probed}`);
     }
+  }
+
+  #runs(): RecordRun[] {
+    const runs: RecordRun[] = [];
+    do {
+      const { partition, epoch, copy } = this.#reader;
+      runs.push({ partition, epoch, copy, records: this.#records() });
+    } while (this.#goesOn(PeerMessageKind.replicate));
+    return runs;
+  }
+
+  #acknowledged(): AcknowledgedCopy[] {
+    const copies: AcknowledgedCopy[] = [];
+    do {
+      const { partition, copy, attempt, seq } = this.#reader;
+      copies.push({ partition, copy, attempt, seq });
+    } while (this.#goesOn(PeerMessageKind.acknowledge));
+    return copies;
+  }
+
+  /** Steps to the frame's next message. False: it is of another kind, or there is none. */
+  #goesOn(kind: number): boolean {
+    if (!this.#reader.next()) return false;
+    if (this.#reader.kind !== kind) {
+      this.#isAhead = true;
+      return false;
+    }
+    this.#checkPlace();
+    return true;
   }
 
   #sync(): PeerMessage {

@@ -62,11 +62,20 @@ export class LinkOutbox {
 
   /** False: too many frames wait. */
   append(envelope: Envelope): boolean {
-    const encoding = this.#encoding;
+    const { message } = envelope;
     const head = this.#headOf(envelope);
-    encoding.of(envelope.message);
-    const { fields, records, requests } = encoding;
-    const isOvertaking = this.#full.length > 0 && isUrgent(envelope.message);
+    const parts = MessageEncoding.parts(message);
+    for (let part = 0; part < parts; part++) {
+      this.#encoding.of(message, part);
+      if (!this.#appendEncoded(head, isUrgent(message))) return false;
+    }
+    this.#schedule();
+    return true;
+  }
+
+  #appendEncoded(head: Buffer, urgent: boolean): boolean {
+    const { fields, records, requests } = this.#encoding;
+    const isOvertaking = urgent && this.#full.length > 0;
     const frame = isOvertaking ? this.#urgentFrame(head) : this.#openFrame(head);
     if (frame === undefined) return false;
     const before = frame.at;
@@ -74,9 +83,7 @@ export class LinkOutbox {
     if (length > LINK_PART_BYTES) return this.#appendInParts(length, head);
     frame.peerMessage(length, fields, records, requests);
     this.unsentBytes += frame.at - before;
-    if (!isOvertaking && frame.at >= FRAME_BYTES_TARGET && !this.#closeOpen()) return false;
-    this.#schedule();
-    return true;
+    return isOvertaking || frame.at < FRAME_BYTES_TARGET || this.#closeOpen();
   }
 
   readonly flush = (): void => {
@@ -138,7 +145,6 @@ export class LinkOutbox {
       this.unsentBytes += frame.at - before;
       if (!this.#closeOpen()) return false;
     }
-    this.#schedule();
     return true;
   }
 

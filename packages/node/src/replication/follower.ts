@@ -1,7 +1,7 @@
 import { assert } from '@larder/base';
 import type { ProtocolRules } from '../cluster/protocol-rules.js';
 import type { CopyEntries } from './copy-entries.js';
-import type { PeerMessage } from './messages.js';
+import type { PeerMessage, RecordRun } from './messages.js';
 import type { PendingWindow } from './pending-window.js';
 import { type ReplicatedRecord, recordBytes } from './record.js';
 import type { LoggedRequest, RequestLog } from './request-log.js';
@@ -42,6 +42,8 @@ export interface FollowedPartition {
 
 export interface FollowerHost {
   send(node: string, message: PeerMessage): void;
+  /** In one message with what else is sent to that node in this turn, before whatever `send` is given next. */
+  replicate(node: string, run: RecordRun): void;
   nowMs(): number;
   /** Entries that a chunk of a snapshot holds, about. */
   readonly chunkEntries: number;
@@ -261,13 +263,7 @@ export class Follower {
     const { of } = this;
     while (this.sentSeq + 1 < of.window.nextSeq) {
       const records = this.#nextBatch();
-      of.host.send(this.node, {
-        kind: 'replicate',
-        partition: of.partition,
-        epoch: of.epoch,
-        copy: this.copy,
-        records,
-      });
+      of.host.replicate(this.node, { partition: of.partition, epoch: of.epoch, copy: this.copy, records });
       this.sentSeq += records.length;
     }
   }

@@ -41,8 +41,13 @@ export interface Grant {
   readonly unheard: readonly string[];
 }
 
+/** What a turn has brought up for one node, of all partitions that it follows. */
 export interface Replicate {
   readonly kind: 'replicate';
+  readonly runs: readonly RecordRun[];
+}
+
+export interface RecordRun {
   readonly partition: number;
   readonly epoch: number;
   /** The receiver's copy. */
@@ -51,9 +56,13 @@ export interface Replicate {
   readonly records: readonly ReplicatedRecord[];
 }
 
-/** The sender's copy holds every record up to and including `seq`. */
 export interface Acknowledge {
   readonly kind: 'acknowledge';
+  readonly copies: readonly AcknowledgedCopy[];
+}
+
+/** The sender's copy holds every record up to and including `seq`. */
+export interface AcknowledgedCopy {
   readonly partition: number;
   readonly copy: number;
   /** The last sync that the copy began with: what it held before that does not count. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryEntries } from './memory-entries.js';
-import type { Replicate, SyncChunk } from './messages.js';
+import type { RecordRun, SyncChunk } from './messages.js';
 import type { ReplicatedRecord } from './record.js';
 import { Replica } from './replica.js';
 import { RequestLog } from './request-log.js';
@@ -17,8 +17,7 @@ const record = (seq: number, value: string): ReplicatedRecord => ({
   request: undefined,
   result: 0,
 });
-const replicate = (...records: ReplicatedRecord[]): Replicate => ({
-  kind: 'replicate',
+const replicate = (...records: ReplicatedRecord[]): RecordRun => ({
   partition: 0,
   epoch: 1,
   copy: 2,

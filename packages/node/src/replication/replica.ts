@@ -1,5 +1,5 @@
 import type { CopyEntries } from './copy-entries.js';
-import type { Acknowledge, Clean, Replicate, SyncAcknowledge, SyncChunk } from './messages.js';
+import type { AcknowledgedCopy, Clean, RecordRun, SyncAcknowledge, SyncChunk } from './messages.js';
 import type { LoggedRequest, RequestLog } from './request-log.js';
 
 /**
@@ -24,9 +24,9 @@ export class Replica {
     readonly seqOrder = true,
   ) {}
 
-  replicate(message: Replicate): Acknowledge | undefined {
+  replicate(run: RecordRun): AcknowledgedCopy | undefined {
     if (this.appliedSeq === undefined || !this.entries.ready) return undefined;
-    for (const record of message.records) {
+    for (const record of run.records) {
       if (record.seq <= this.appliedSeq) continue;
       if (this.seqOrder && record.seq !== this.appliedSeq + 1) break;
       if (!this.entries.apply(record)) break;
@@ -34,7 +34,7 @@ export class Replica {
       this.appliedSeq = record.seq;
     }
     const { partition, copy, appliedSeq: seq } = this;
-    return { kind: 'acknowledge', partition, copy, attempt: this.attempt, seq };
+    return { partition, copy, attempt: this.attempt, seq };
   }
 
   sync(message: SyncChunk): SyncAcknowledge | undefined {

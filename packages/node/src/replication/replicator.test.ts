@@ -3,7 +3,7 @@ import { EntryFlag } from '@larder/loader';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ALL_RULES } from '../cluster/protocol-rules.js';
 import { MemoryEntries } from './memory-entries.js';
-import type { PeerMessage, Replicate, SyncChunk } from './messages.js';
+import type { PeerMessage, SyncChunk } from './messages.js';
 import { type CommitSink, PENDING_RECORDS_MAX } from './pending-window.js';
 import type { RequestId } from './record.js';
 import { Replica } from './replica.js';
@@ -52,7 +52,7 @@ describe('replicator', () => {
   };
   const seqsSentTo = (node: string): number[] =>
     sentTo(node).flatMap((message) =>
-      message.kind === 'replicate' ? message.records.map((record) => record.seq) : [],
+      message.kind === 'replicate' ? message.runs.flatMap(({ records }) => records.map(({ seq }) => seq)) : [],
     );
 
   beforeEach(() => {
@@ -67,6 +67,7 @@ describe('replicator', () => {
       syncFlows: new SyncFlows(),
       pendingBudget: { bytes: 0 },
       send: (node, message) => sent.push({ node, message }),
+      replicate: (node, run) => sent.push({ node, message: { kind: 'replicate', runs: [run] } }),
       nowMs: () => clock.monotonicMs(),
       serves: () => serves,
       wantsFlush: () => {},
@@ -85,10 +86,14 @@ describe('replicator', () => {
   };
   const deliverTo = (replica: Replica): void => {
     for (const message of sentTo('c')) {
-      const answer = message.kind === 'sync' ? replica.sync(message) : replica.replicate(message as Replicate);
-      if (answer?.kind === 'acknowledge') replicator.acknowledged(C.copy, answer.attempt, answer.seq);
-      if (answer?.kind === 'sync-acknowledge')
-        replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
+      if (message.kind === 'sync') {
+        const answer = replica.sync(message);
+        if (answer !== undefined) replicator.chunkAcknowledged(C.copy, answer.attempt, answer.chunk, answer.seq);
+      }
+      for (const run of message.kind === 'replicate' ? message.runs : []) {
+        const answer = replica.replicate(run);
+        if (answer !== undefined) replicator.acknowledged(C.copy, answer.attempt, answer.seq);
+      }
     }
   };
 

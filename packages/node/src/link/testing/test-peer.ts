@@ -1,7 +1,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { seededRandom, systemClock } from '@larder/base';
 import { type LarderError, peerService } from '@larder/proto';
-import type { Envelope, PeerMessage } from '../../replication/messages.js';
+import type { Envelope, PeerMessage, RecordRun } from '../../replication/messages.js';
 import type { IncomingStream } from '../incoming-link.js';
 import { PeerLinks, type PeerLinksHost, type PeerLinksOptions } from '../peer-links.js';
 
@@ -59,6 +59,13 @@ export class TestPeer implements PeerLinksHost {
   /** What came, without who sent it. */
   get messages(): PeerMessage[] {
     return this.envelopes.map(({ message }) => message);
+  }
+
+  /** The records that came, each run with the sender's view: what is put together in a message depends on the frames. */
+  get runs(): (RecordRun & { readonly viewVersion: number })[] {
+    return this.envelopes.flatMap(({ viewVersion, message }) =>
+      message.kind === 'replicate' ? message.runs.map((run) => ({ ...run, viewVersion })) : [],
+    );
   }
 
   /** As if the process had ended: connections break, nothing answers. */
