@@ -40,6 +40,8 @@ export class SimulatedVoters {
       send: (index, request) => {
         const voter = this.voters[index]!;
         this.network.send(node, voter.name, () => {
+          // As if the first nodes were the voters.
+          [...this.#stores.values()][index]?.overhear(request);
           voter.acceptor?.receive(request, (reply) => {
             this.network.send(voter.name, node, () => {
               if (process.alive && this.#stores.get(node) === store) store.receive(index, reply);

@@ -29,6 +29,8 @@ export class HeldCopy {
   /** As owner: another node owned it before. What that has begun outside of the cluster may still be under way. */
   isInherited = false;
   #frozenMs: number | undefined;
+  /** As owner that stands still: the version of the view that its hand-over was proposed on; 0: it was not yet. */
+  offeredVersion = 0;
   /** A hand-over that failed is not tried again before. */
   handOverAfterMs = Number.NEGATIVE_INFINITY;
 
@@ -64,6 +66,7 @@ export class HeldCopy {
   thaw(): void {
     if (this.#frozenMs === undefined) return;
     this.#frozenMs = undefined;
+    this.offeredVersion = 0;
     this.frozenChanged(this);
   }
 
@@ -75,6 +78,7 @@ export class HeldCopy {
       replicator.close();
       this.replicator = undefined;
       this.#frozenMs = undefined;
+      this.offeredVersion = 0;
     }
     assert(this.replica.complete, 'an incomplete copy became successor');
     this.phase = 'successor';

@@ -57,31 +57,34 @@ export class Holdings {
     return this.#copies[partition];
   }
 
-  install(view: ViewDocument, before: ViewDocument | undefined): void {
-    const listed = isListed(view, this.host.self) || !this.host.rules.incarnations;
-    const places = view.partitions.map((placement) => (listed ? placeOf(placement, this.host.self.id) : undefined));
+  /** Moves the copies of the partitions that `changes` names: no other differs from the view before. */
+  install(view: ViewDocument, before: ViewDocument | undefined, changes: readonly number[]): void {
+    const { self, rules } = this.host;
+    const listed = isListed(view, self) || !rules.incarnations;
+    const placeAt = (partition: number): Place | undefined =>
+      listed ? placeOf(view.partitions[partition]!, self.id) : undefined;
     // What is lost goes first: who hears of that may turn to other partitions, which are still as they were.
-    places.forEach((place, partition) => {
-      this.#dropUnlessAt(partition, place);
-    });
+    for (const partition of changes) this.#dropUnlessAt(partition, placeAt(partition));
     // Only now: an owner whose copy was replaced by another one has just been told that it owns the partition no more.
-    const owned = this.#owned();
-    places.forEach((place, partition) => {
+    const owned = new Set(changes.filter((partition) => this.#owners[partition] !== undefined));
+    for (const partition of changes) {
+      const place = placeAt(partition);
       if (place !== undefined) this.#move(partition, place, view.partitions[partition]!, before);
-    });
-    this.configure(view);
-    for (const [partition, { replicator }] of this.copies) {
-      if (replicator !== undefined && !owned.has(partition)) this.#tellOwner(partition, true);
+    }
+    this.configure(view, changes);
+    for (const partition of changes) {
+      if (this.#owners[partition] !== undefined && !owned.has(partition)) this.#tellOwner(partition, true);
     }
   }
 
-  /** Tells the replicators who follows. Call it after a new view and whenever a proposal is made or settled. */
-  configure(view: ViewDocument): void {
-    for (const copy of this.copies.values()) {
-      if (copy.replicator === undefined) continue;
-      const { epoch, successor, successorCopy, learner, learnerCopy } = view.partitions[copy.partition]!;
-      const proposed = this.host.rules.union ? this.host.proposedSuccessors(copy.partition) : [];
-      copy.replicator.configure(epoch, placeAt(successor, successorCopy), placeAt(learner, learnerCopy), proposed);
+  /** Tells replicators who follows. Call it after a new view and whenever a proposal is made or settled, for what that changes. */
+  configure(view: ViewDocument, changes: readonly number[]): void {
+    for (const partition of changes) {
+      const replicator = this.#owners[partition];
+      if (replicator === undefined) continue;
+      const { epoch, successor, successorCopy, learner, learnerCopy } = view.partitions[partition]!;
+      const proposed = this.host.rules.union ? this.host.proposedSuccessors(partition) : [];
+      replicator.configure(epoch, followerAt(successor, successorCopy), followerAt(learner, learnerCopy), proposed);
     }
   }
 
@@ -93,12 +96,6 @@ export class Holdings {
 
   dropAll(): void {
     for (const partition of [...this.copies.keys()]) this.#drop(partition);
-  }
-
-  #owned(): Set<number> {
-    const owned = new Set<number>();
-    for (const [partition, { replicator }] of this.copies) if (replicator !== undefined) owned.add(partition);
-    return owned;
   }
 
   #dropUnlessAt(partition: number, place: Place | undefined): void {
@@ -199,7 +196,7 @@ function placeOf(placement: PartitionPlacement, id: string): Place | undefined {
   return undefined;
 }
 
-function placeAt(node: string, copy: number): FollowerPlace | undefined {
+function followerAt(node: string, copy: number): FollowerPlace | undefined {
   assert((node === '') === (copy === 0), 'a copy without a node');
   return node === '' ? undefined : { node, copy };
 }

@@ -1,4 +1,4 @@
-import type { Random, Timer } from '@larder/base';
+import type { Timer } from '@larder/base';
 import { type LarderError, PARTITION_COUNT, toLarderError } from '@larder/proto';
 import type { CopyEntries } from '../replication/copy-entries.js';
 import type { Envelope, PeerMessage, RecordRun } from '../replication/messages.js';
@@ -7,7 +7,6 @@ import type { FollowerPlace, Replicator } from '../replication/replicator.js';
 import { SyncFlows } from '../replication/sync-flows.js';
 import { type ClusterStatus, clusterStatus } from './cluster-status.js';
 import { ElapsedTime, type Mark } from './elapsed-time.js';
-import { foundingView } from './founding-view.js';
 import { Hearsay, unheardBy } from './hearsay.js';
 import type { HeldCopy } from './held-copy.js';
 import { Holdings, type HoldingsHost } from './holdings.js';
@@ -16,18 +15,15 @@ import type { MemberHost, MemberOptions } from './member-options.js';
 import { MessageReader } from './message-reader.js';
 import { Outbox } from './outbox.js';
 import { PairLeases, type PeerLease } from './pair-leases.js';
-import { type PlannedPlace, planPlacements } from './placement-planner.js';
+import { Proposer, randomHex } from './proposer.js';
 import { ALL_RULES, type ProtocolRules } from './protocol-rules.js';
 import { refusalOf } from './refusal.js';
-import { applyRules } from './rules/apply-rules.js';
-import { askedOnce } from './rules/asked-once.js';
-import { applyJoin } from './rules/membership-rules.js';
-import type { RuleContext } from './rules/rule-context.js';
 import { keepsPartition, type ServeObstacle, serveObstacle } from './serve-rule.js';
 import { ServingTable } from './serving-table.js';
+import { SyncPump } from './sync-pump.js';
 import { type ClusterTimers, LAN_TIMERS } from './timers.js';
+import { isSameMembership, ViewChanges } from './view-changes.js';
 import type { ViewDocument, ViewMember } from './view-document.js';
-import { ViewDraft } from './view-draft.js';
 import { ViewKeeper, type ViewKeeperHost } from './view-keeper.js';
 
 /**
@@ -35,8 +31,7 @@ import { ViewKeeper, type ViewKeeperHost } from './view-keeper.js';
  * answers of the view store, and gives messages and calls of the store. It knows no network, no file and no real clock.
  *
  *   each tick      heartbeats; a read of the view store now and then; what was not answered is sent again; rules
- *   rules          from the installed view a draft is made, every rule may change it, and if it differs it is proposed
- *                  by one compare-and-set. Lost or unknown: read, and begin again from what is there.
+ *   rules          proposer.ts
  *   each view      copies are moved to where it says (holdings.ts)
  *   each message   message-reader.ts
  *
@@ -48,7 +43,6 @@ import { ViewKeeper, type ViewKeeperHost } from './view-keeper.js';
 const LATE_MS = 250;
 /** Ticks per heartbeat. */
 const TICKS_PER_HEARTBEAT = 4;
-const SYNC_BYTES_PER_SECOND = 64 * 1024 * 1024;
 const CHUNK_ENTRIES = 256;
 const NO_PLACES: readonly FollowerPlace[] = [];
 
@@ -60,9 +54,9 @@ export class Member implements HoldingsHost {
   readonly holdings: Holdings;
   readonly pendingBudget: PendingBudget = { bytes: 0 };
   readonly chunkEntries: number;
-  syncBytesLeft = 0;
+  readonly #pump: SyncPump;
   readonly syncFlows = new SyncFlows();
-  readonly #partitionCount: number;
+  readonly partitionCount: number;
   readonly #keeper: ViewKeeper;
   readonly #probe: JoinProbe;
   readonly #reader: MessageReader;
@@ -73,16 +67,14 @@ export class Member implements HoldingsHost {
   unheard: readonly string[] = [];
   readonly #table: ServingTable;
   #incarnations: ReadonlyMap<string, string> = new Map();
-  #plan: readonly PlannedPlace[] = [];
-  #wasListed = false;
+  readonly #changes = new ViewChanges();
+  readonly #proposer: Proposer;
+  wasListed = false;
   #stopped = false;
-  #draining = false;
   #heartbeatMs = Number.NEGATIVE_INFINITY;
-  #accuseSinceMs: number;
   #tickDue: Mark;
   #tickTimer: Timer;
   readonly #unwatch: (() => void) | undefined;
-  #retryTimer: Timer | undefined;
 
   constructor(
     readonly options: MemberOptions,
@@ -93,13 +85,14 @@ export class Member implements HoldingsHost {
     this.chunkEntries = options.chunkEntries ?? CHUNK_ENTRIES;
     this.time = new ElapsedTime(options.clock, this.rules.wallClockBound);
     this.leases = new PairLeases(this.time, this.rules.grantVersion);
-    this.#partitionCount = options.partitionCount ?? PARTITION_COUNT;
+    this.partitionCount = options.partitionCount ?? PARTITION_COUNT;
     this.#keeper = new ViewKeeper(options.store, this.time, options.random, this.rules, this.#keeperHost());
     this.holdings = new Holdings(this, options.random);
-    this.#table = new ServingTable(this.#partitionCount, this);
+    this.#table = new ServingTable(this.partitionCount, this);
     this.#probe = new JoinProbe(this);
     this.#reader = new MessageReader(this);
-    this.#accuseSinceMs = this.nowMs();
+    this.#pump = new SyncPump(this);
+    this.#proposer = new Proposer(this, this.#keeper);
     this.#tickDue = this.time.mark();
     this.#tickTimer = options.clock.after(0, this.#tick);
     this.#unwatch = options.store.watch?.(() => this.readView());
@@ -123,6 +116,14 @@ export class Member implements HoldingsHost {
 
   get listed(): boolean {
     return this.incarnationOf(this.self.id) === this.self.incarnation;
+  }
+
+  get syncBytesLeft(): number {
+    return this.#pump.bytesLeft;
+  }
+
+  set syncBytesLeft(bytes: number) {
+    this.#pump.bytesLeft = bytes;
   }
 
   nowMs(): number {
@@ -183,12 +184,18 @@ export class Member implements HoldingsHost {
   status(): ClusterStatus {
     const { self, view } = this;
     const silentMs = (id: string): number => this.leases.silentMs(this.incarnationOf(id));
-    return clusterStatus({ self, view, plan: this.#plan, silentMs, serves: (partition) => this.serves(partition) });
+    return clusterStatus({
+      self,
+      view,
+      plan: this.#proposer.plan,
+      silentMs,
+      serves: (partition) => this.serves(partition),
+    });
   }
 
   /** Begins to leave: partitions are handed over, and `expelled` is called when nothing is left. */
   drain(): void {
-    this.#draining = true;
+    this.#proposer.draining = true;
     this.settled();
   }
 
@@ -199,7 +206,8 @@ export class Member implements HoldingsHost {
     this.#keeper.stop();
     this.#unwatch?.();
     this.#tickTimer.cancel();
-    this.#retryTimer?.cancel();
+    this.#proposer.stop();
+    this.#pump.stop();
     this.holdings.dropAll();
   }
 
@@ -228,7 +236,7 @@ export class Member implements HoldingsHost {
 
   /** Something has happened that a rule may be waiting for. In a partition only a hand-over waits. */
   settled(partition?: number): void {
-    if (partition === undefined || this.copyOf(partition)?.frozenMs !== undefined) this.#applySoon(0);
+    if (partition === undefined || this.copyOf(partition)?.frozenMs !== undefined) this.#proposer.applySoon(0);
   }
 
   createEntries(partition: number, copy: number): CopyEntries {
@@ -263,8 +271,16 @@ export class Member implements HoldingsHost {
     this.#outbox.replicate(node, run);
   }
 
+  heardVersion(id: string): number {
+    return this.#outbox.peers.heardVersion(id);
+  }
+
   peerVersion(node: string, version: number): void {
     this.#outbox.peerVersion(node, version);
+  }
+
+  mayJoin(view: ViewDocument): boolean {
+    return this.#probe.mayJoin(view);
   }
 
   probeAnswered(node: string): void {
@@ -285,7 +301,7 @@ export class Member implements HoldingsHost {
 
   readonly #tick = (): void => {
     this.time.observe();
-    const late = this.#isLate();
+    const late = this.isLate;
     const periodMs = this.timers.heartbeatMs / TICKS_PER_HEARTBEAT;
     this.#tickTimer = this.options.clock.after(periodMs, this.#tick);
     const now = this.time.mark();
@@ -293,19 +309,19 @@ export class Member implements HoldingsHost {
     if (late) this.#forgive();
     this.#beat();
     this.#keeper.poll(this.timers.viewPollMs);
-    this.#tickReplication(periodMs);
-    if (!late) this.#apply();
+    this.#tickReplication();
+    if (!late) this.#proposer.apply();
     this.flush();
   };
 
   /** The process stood still, and the tick that will say so has not come yet, or is this one. */
-  #isLate(): boolean {
+  get isLate(): boolean {
     return this.rules.lateTimerAmnesty && this.time.held(this.#tickDue) > LATE_MS;
   }
 
   #forgive(): void {
     this.leases.forgive();
-    this.#accuseSinceMs = this.nowMs();
+    this.#proposer.forgive();
   }
 
   #beat(): void {
@@ -319,86 +335,30 @@ export class Member implements HoldingsHost {
       if (id !== this.self.id) this.send(id, { kind: 'heartbeat', monotonicMs, wallMs });
   }
 
-  #tickReplication(periodMs: number): void {
-    const bytesPerTick = ((this.options.syncBytesPerSecond ?? SYNC_BYTES_PER_SECOND) * periodMs) / 1_000;
-    this.syncBytesLeft = Math.min(bytesPerTick, this.syncBytesLeft + bytesPerTick);
+  #tickReplication(): void {
     const replicators = this.holdings.replicators();
     this.syncFlows.recount(replicators);
     for (const replicator of replicators) replicator.tick(2 * this.timers.heartbeatMs, this.timers.dropMs);
-  }
-
-  #applySoon(delayMs: number): void {
-    if (this.#stopped) return;
-    this.#retryTimer ??= this.options.clock.after(delayMs, () => {
-      this.#retryTimer = undefined;
-      this.#apply();
-      this.flush();
-    });
-  }
-
-  /** Looks for changes that rules want, and proposes them. */
-  #apply(): void {
-    const keeper = this.#keeper;
-    if (this.#stopped || !keeper.mayPropose || this.#isLate()) return;
-    if (this.view === undefined) {
-      this.#found();
-      return;
-    }
-    const draft = new ViewDraft(this.view);
-    if (keeper.mustSettle) {
-      keeper.propose(draft.build(this.#nonce()));
-      return;
-    }
-    if (this.listed) applyRules(this.#context(draft));
-    else if (!this.#wasListed && this.#probe.mayJoin(this.view)) applyJoin(draft, this.self, this.rules);
-    if (draft.changed || keeper.mustPropose) keeper.propose(draft.build(this.#nonce()));
-  }
-
-  #context(draft: ViewDraft): RuleContext {
-    const open = this.#keeper.openProposals();
-    return {
-      self: this.self,
-      draft,
-      timers: this.timers,
-      rules: this.rules,
-      copies: this.holdings.copies,
-      plan: this.#plan,
-      nowMs: this.nowMs(),
-      draining: this.#draining,
-      isHeardElsewhere: (id) => this.hearsay.isHeardElsewhere(id, this),
-      heardVersion: (id) => this.#outbox.peers.heardVersion(id),
-      placesEmpty: this.options.placesEmpty ?? true,
-      silentMs: askedOnce((id) => this.leases.silentMs(this.incarnationOf(id))),
-      unansweredMs: askedOnce((id) => this.leases.unansweredMs(this.incarnationOf(id))),
-      ageMs: (sinceMs) => this.time.waited(Math.max(sinceMs, this.#accuseSinceMs)),
-      isOpen: (partition) =>
-        open.some((proposal) => proposal.partitions[partition]!.epoch !== this.view!.partitions[partition]!.epoch),
-    };
-  }
-
-  #found(): void {
-    const { founding, random } = this.options;
-    if (founding === undefined || !this.#keeper.storeIsEmpty) return;
-    this.#keeper.propose(foundingView(founding, this.#partitionCount, this.self, randomHex(random, 4), this.#nonce()));
+    if (replicators.some(({ isFilling }) => isFilling)) this.#pump.start();
   }
 
   #keeperHost(): ViewKeeperHost {
     return {
-      partitionCount: this.#partitionCount,
-      installed: (view, before) => {
-        this.#installed(view, before);
-        this.flush();
-      },
+      partitionCount: this.partitionCount,
+      // What is to be sent now, such as whole snapshots, goes with the rules, behind the view itself.
+      installed: (view, before) => this.#installed(view, before),
       proposalsChanged: () => {
-        if (this.view === undefined) return;
-        this.holdings.configure(this.view);
-        this.#table.rebuild();
+        const { view } = this;
+        if (view === undefined) return;
+        const changes = this.#changes.next(view, view, this.#keeper.openProposals());
+        this.holdings.configure(view, changes);
+        this.#table.updateAll(changes, false);
         this.flush();
       },
       won: () => {
         for (const { id } of this.view!.members) if (id !== this.self.id) this.#outbox.push(id);
       },
-      retry: (afterMs) => this.#applySoon(afterMs),
+      retry: (afterMs) => this.#proposer.applySoon(afterMs),
       refused: (from, error) => this.host.refused(from, toLarderError(error)),
     };
   }
@@ -407,31 +367,22 @@ export class Member implements HoldingsHost {
     this.#incarnations = new Map(view.members.map(({ id, incarnation }) => [id, incarnation]));
     this.#outbox.peers.keep(this.#incarnations);
     this.hearsay.keep(this.#incarnations);
-    this.#plan = (this.options.plan ?? planPlacements)(view);
+    this.#proposer.installed(view);
+    const changes = this.#changes.next(view, before, this.#keeper.openProposals());
+    const isRegrouped = before === undefined || !isSameMembership(view, before);
     // First what is not this node's any more, for those who are told of it; then, by the leases, all.
-    this.#table.rebuild();
-    this.holdings.install(view, before);
+    this.#table.updateAll(changes, isRegrouped);
+    this.holdings.install(view, before, changes);
     this.leases.follow(view);
-    this.#table.rebuild();
+    this.#table.updateAll(changes, isRegrouped);
     this.host.viewInstalled(view);
     if (this.listed) {
-      this.#wasListed = true;
-    } else if (this.#wasListed && this.rules.incarnations) {
+      this.wasListed = true;
+    } else if (this.wasListed && this.rules.incarnations) {
       this.stop();
       this.host.expelled();
       return;
     }
-    this.#applySoon(0);
+    this.#proposer.applySoon(0);
   }
-
-  #nonce(): string {
-    return randomHex(this.options.random, 2);
-  }
-}
-
-/** `words` times 32 random bits. */
-function randomHex(random: Random, words: number): string {
-  let digits = '';
-  for (let word = 0; word < words; word++) digits += random.uint32().toString(16).padStart(8, '0');
-  return digits;
 }

@@ -99,7 +99,7 @@ export class PairLeases {
   }
 }
 
-/** Valid until the next view is followed. */
+/** Valid for as long as the views that are followed list the peer. */
 export interface PeerLease {
   /** When the newest heartbeat left that the peer has granted. */
   readonly held: Mark;

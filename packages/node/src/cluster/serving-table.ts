@@ -28,6 +28,8 @@ export class ServingTable {
   /** The leases of each group; undefined for a node that can grant none. */
   #leases: (PeerLease | undefined)[][] = [[], []];
   readonly #groupOf = new Map<string, number>();
+  /** Beyond it most are of no use any more, and each is looked at once a turn. */
+  #groupsMax = 0;
   #closed = false;
   /** Partitions that only time keeps from being served. */
   readonly #waiting = new Set<number>();
@@ -57,11 +59,19 @@ export class ServingTable {
     this.#look(WITHOUT_LEASE);
   }
 
-  /** The view, the proposals or the copies have changed. */
+  /** The view, the proposals or the copies have changed: about these partitions, or about who grants leases. */
+  updateAll(partitions: readonly number[], isRegrouped: boolean): void {
+    if (isRegrouped || this.#leases.length > this.#groupsMax) this.rebuild();
+    else for (const partition of partitions) this.update(partition);
+    this.#look(WITHOUT_LEASE);
+  }
+
+  /** All of it, anew: groups that no partition needs any more are forgotten. */
   rebuild(): void {
     this.#leases = [[], []];
     this.#groupOf.clear();
     for (let partition = 0; partition < this.#groups.length; partition++) this.update(partition);
+    this.#groupsMax = 2 * this.#leases.length;
     this.#look(WITHOUT_LEASE);
   }
 

@@ -77,6 +77,21 @@ export function memberOf(view: ViewDocument, id: string): ViewMember | undefined
   return view.members.find((member) => member.id === id);
 }
 
+export function isSamePlacement(one: PartitionPlacement, other: PartitionPlacement): boolean {
+  return (
+    one.epoch === other.epoch &&
+    one.owner === other.owner &&
+    one.ownerCopy === other.ownerCopy &&
+    one.successor === other.successor &&
+    one.successorCopy === other.successorCopy &&
+    one.learner === other.learner &&
+    one.learnerCopy === other.learnerCopy &&
+    one.origin === other.origin &&
+    one.wait === other.wait &&
+    one.lost === other.lost
+  );
+}
+
 /** Throws BAD_ARGUMENT, saying what is wrong. Every view passes here, wherever it comes from. */
 export function checkView(view: ViewDocument): void {
   checkTimers(view.config.timers);
@@ -96,6 +111,7 @@ export function checkView(view: ViewDocument): void {
   });
 }
 
+/** For 1,024 partitions of each view: a fault is put into words only when there is one. */
 function checkPlacement(
   placement: PartitionPlacement,
   partition: number,
@@ -104,22 +120,35 @@ function checkPlacement(
   copies: Set<number>,
 ): void {
   const { epoch, owner, successor, learner } = placement;
-  require(epoch >= view.baseEpoch && epoch <= EPOCH_MAX, `epoch ${epoch} of partition ${partition}`);
-  require(owner !== '', `no owner of partition ${partition}`);
-  require(owner !== successor && owner !== learner, `partition ${partition} twice on ${owner}`);
-  require(successor === '' || successor !== learner, `partition ${partition} twice on ${successor}`);
-  for (const [id, copy] of [
-    [owner, placement.ownerCopy],
-    [successor, placement.successorCopy],
-    [learner, placement.learnerCopy],
-  ] as const) {
-    require(id === '' ? copy === 0 : ids.has(id), `copy ${copy} of partition ${partition} on '${id}'`);
-    if (id === '') continue;
-    require(copy >= 1 && copy < view.nextCopy && !copies.has(copy), `copy id ${copy} of partition ${partition}`);
-    copies.add(copy);
+  if (epoch < view.baseEpoch || epoch > EPOCH_MAX) throw notAView(`epoch ${epoch} of partition ${partition}`);
+  if (owner === '') throw notAView(`no owner of partition ${partition}`);
+  if (owner === successor || owner === learner) throw notAView(`partition ${partition} twice on ${owner}`);
+  if (successor !== '' && successor === learner) throw notAView(`partition ${partition} twice on ${successor}`);
+  checkCopy(owner, placement.ownerCopy, partition, view, ids, copies);
+  checkCopy(successor, placement.successorCopy, partition, view, ids, copies);
+  checkCopy(learner, placement.learnerCopy, partition, view, ids, copies);
+}
+
+function checkCopy(
+  id: string,
+  copy: number,
+  partition: number,
+  view: ViewDocument,
+  ids: ReadonlySet<string>,
+  copies: Set<number>,
+): void {
+  if (id === '' ? copy !== 0 : !ids.has(id)) throw notAView(`copy ${copy} of partition ${partition} on '${id}'`);
+  if (id === '') return;
+  if (!(copy >= 1 && copy < view.nextCopy) || copies.has(copy)) {
+    throw notAView(`copy id ${copy} of partition ${partition}`);
   }
+  copies.add(copy);
 }
 
 function require(holds: boolean, fault: string): void {
-  if (!holds) throw new LarderError('BAD_ARGUMENT', `not a view of a cluster: ${fault}`);
+  if (!holds) throw notAView(fault);
+}
+
+function notAView(fault: string): LarderError {
+  return new LarderError('BAD_ARGUMENT', `not a view of a cluster: ${fault}`);
 }

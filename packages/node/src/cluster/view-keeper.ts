@@ -1,8 +1,8 @@
 import type { Random } from '@larder/base';
 import { type ElapsedTime, LONG_AGO, type Mark } from './elapsed-time.js';
+import { readDocument, writeDocument } from './known-views.js';
 import type { ProtocolRules } from './protocol-rules.js';
 import { refusalOf } from './refusal.js';
-import { decodeView, encodeView } from './view-codec.js';
 import type { ViewDocument } from './view-document.js';
 import { ViewEditor } from './view-editor.js';
 import type { CasOutcome, ViewReading, ViewStore } from './view-store/view-store.js';
@@ -102,7 +102,7 @@ export class ViewKeeper {
   /** A document from the store or from a peer, who may be anybody. */
   offer(document: Uint8Array, from: string): void {
     try {
-      const view = decodeView(document);
+      const view = readDocument(document);
       if (this.view !== undefined && view.cluster !== this.view.cluster) {
         throw refusalOf.otherCluster(view.cluster, this.view.cluster);
       }
@@ -117,7 +117,7 @@ export class ViewKeeper {
 
   propose(proposal: ViewDocument): void {
     const started = this.time.mark();
-    const document = encodeView(proposal);
+    const document = writeDocument(proposal);
     this.#editor.begin(proposal);
     this.host.proposalsChanged();
     this.store.cas(proposal.version - 1, document, (outcome) => {

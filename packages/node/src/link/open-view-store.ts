@@ -132,8 +132,12 @@ class ViewRegister implements OpenedViewStore {
       const vote = decodeVote(request);
       const voter = this.#voter;
       if (voter === undefined) throw this.#refusal ?? this.#notAVoter();
-      if (vote === 'founding') callback(null, encodeReport(voter.report));
-      else voter.receive(vote, (reply) => callback(null, encodeVoterReply(reply)));
+      if (vote === 'founding') {
+        callback(null, encodeReport(voter.report));
+      } else {
+        this.store.overhear(vote);
+        voter.receive(vote, (reply) => callback(null, encodeVoterReply(reply)));
+      }
     } catch (error) {
       callback(toStatus(toLarderError(error)));
     }

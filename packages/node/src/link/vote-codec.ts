@@ -1,5 +1,5 @@
 import { LarderError } from '@larder/proto';
-import { decodeView } from '../cluster/view-codec.js';
+import { readDocument } from '../cluster/known-views.js';
 import { DOCUMENT_BYTES_MAX, type FoundingPhase } from '../cluster/view-store/register/acceptor-state.js';
 import { type Ballot, NO_BALLOT } from '../cluster/view-store/register/ballot.js';
 import type { FoundingReport } from '../cluster/view-store/register/founding.js';
@@ -113,7 +113,7 @@ function view({ version, document }: Pick<WireVoteRequest, 'version' | 'document
   if (document.length > DOCUMENT_BYTES_MAX) {
     throw fault(`a document of ${document.length} bytes; allowed are ${DOCUMENT_BYTES_MAX}`);
   }
-  if (version > 0) decodeView(document);
+  if (version > 0) readDocument(document);
   else if (document.length > 0) throw fault('a document of version 0');
   return { version, document };
 }

@@ -20,6 +20,8 @@ const BATCH_RECORDS_MAX = 256;
 const BATCH_BYTES_MAX = 64 * 1024;
 /** What a look at one slot of the table of requests counts for in the bytes that may be sent for syncs. */
 const SCAN_BYTES = 4;
+/** What an entry counts for in them beside its bytes: the work that it is on both sides, even if it is small. */
+const ENTRY_COST_BYTES = 512;
 const CHUNK_REQUESTS_MAX = 1_000;
 /** Chunks that may be on the way. */
 const CHUNKS_UNACKNOWLEDGED_MAX = 4;
@@ -47,7 +49,7 @@ export interface FollowerHost {
   nowMs(): number;
   /** Entries that a chunk of a snapshot holds, about. */
   readonly chunkEntries: number;
-  /** Bytes that may be sent for syncs before the next tick; may fall below zero by one chunk. */
+  /** Bytes that may be sent for syncs before the next step of the pump; may fall below zero by one chunk. */
   syncBytesLeft: number;
   readonly syncFlows: SyncFlows;
   /** A rule may be waiting for it: a learner is complete, or, with the partition, nothing of it is under way any more. */
@@ -62,7 +64,7 @@ interface Sync {
   /** The next chunk to send. */
   chunk: number;
   acknowledgedChunks: number;
-  /** Of the chunks on the way. */
+  /** What the chunks on the way count for. */
   readonly bytes: number[];
   lastSent: boolean;
   /** The last record that was pending when a chunk was read: the copy is whole when it has that too. */
@@ -168,7 +170,7 @@ export class Follower {
     return this.sentSeq > this.ackedSeq ? this.#recordsMovedMs : Number.POSITIVE_INFINITY;
   }
 
-  /** Bytes of chunks on the way. */
+  /** What chunks on the way count for. */
   get syncBytes(): number {
     return this.#sync?.bytes.reduce((sum, bytes) => sum + bytes, 0) ?? 0;
   }
@@ -242,9 +244,10 @@ export class Follower {
     }
     const requests = sync.requests.splice(0, CHUNK_REQUESTS_MAX);
     sync.lastSent = sync.scanned && sync.requests.length === 0;
-    of.host.syncBytesLeft -= bytes;
-    of.host.syncFlows.of(this.node).bytes += bytes;
-    sync.bytes.push(bytes);
+    const cost = bytes + ENTRY_COST_BYTES * entries.length;
+    of.host.syncBytesLeft -= cost;
+    of.host.syncFlows.of(this.node).bytes += cost;
+    sync.bytes.push(cost);
     of.host.send(this.node, {
       kind: 'sync',
       partition: of.partition,

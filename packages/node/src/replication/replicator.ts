@@ -261,6 +261,17 @@ export class Replicator implements FollowedPartition {
     this.commit();
   }
 
+  /** Some copy has not got its snapshot yet. */
+  get isFilling(): boolean {
+    for (const { synced } of this.followers) if (!synced) return true;
+    return false;
+  }
+
+  /** Goes on with snapshots in this turn. */
+  fill(): void {
+    this.#wantFlush();
+  }
+
   acknowledged(copy: number, attempt: number, seq: number): void {
     this.#follower(copy)?.acknowledged(attempt, seq);
     this.commit();

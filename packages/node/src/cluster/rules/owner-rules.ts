@@ -14,6 +14,8 @@ export const SMALL_SYNCS_MAX = 256;
 const SMALL_ENTRIES_MAX = 256;
 /** Partitions that stand still for a hand-over at the same time, unless the node drains. */
 const HAND_OVERS_MAX = 64;
+/** So long those that are ready wait for others. */
+const GATHER_MS = 30;
 /** After a hand-over that did not come about. */
 const HAND_OVER_RETRY_MS = 1_000;
 /** The same if statements of the origin are that slow: standing still again and again would cost more than it brings. */
@@ -33,6 +35,33 @@ export function applyOwnerRules(context: RuleContext): void {
     }
     chooseLearner(context, copy, syncs);
   }
+  if (handOvers > 0) leaveBehind(context);
+}
+
+/**
+ * How long the partitions that have just begun to stand still should be waited for, so that they are handed over
+ * together: writes that were under way end within a moment, and then the rules are asked again.
+ */
+export function gatheringMs({ copies, nowMs }: RuleContext): number {
+  let waitMs = 0;
+  for (const { frozenMs, replicator } of copies.values()) {
+    if (frozenMs === undefined || replicator === undefined || replicator.idle) continue;
+    waitMs = Math.max(waitMs, frozenMs + GATHER_MS - nowMs);
+  }
+  // Whole milliseconds, or what rounding leaves would be waited for without end.
+  return Math.ceil(waitMs);
+}
+
+/** Where others go now, those that still wait for their successor do not stand still until the next change. */
+function leaveBehind({ copies, nowMs, self, draft, isOpen }: RuleContext): void {
+  const late: HeldCopy[] = [];
+  let isOneOff = false;
+  for (const copy of copies.values()) {
+    if (copy.frozenMs === undefined || copy.replicator === undefined) continue;
+    if (draft.partition(copy.partition).owner !== self.id) isOneOff = true;
+    else if (copy.replicator.window.length > 0 && nowMs - copy.frozenMs >= GATHER_MS) late.push(copy);
+  }
+  if (isOneOff) for (const copy of late) if (!isOpen(copy.partition)) copy.thaw();
 }
 
 /**
@@ -44,7 +73,7 @@ function placeEmpty(context: RuleContext, copy: HeldCopy): boolean {
   const { wait, owner, successor } = draft.partition(copy.partition);
   const planned = plan[copy.partition];
   if (planned === undefined || !context.placesEmpty || wait !== 0) return false;
-  if (rules.placesUnusedOnly && !copy.neverUsed) return false;
+  if ((rules.placesUnusedOnly && !copy.neverUsed) || (!context.isTurn && copy.frozenMs === undefined)) return false;
   const heir = draft.base.config.copies === 2 ? planned.successor : '';
   if (planned.owner === owner && heir === successor) return false;
   const areHeard = [planned.owner, heir].every((id) => id === '' || id === self.id || isHeard(context, id));
@@ -63,9 +92,10 @@ function endWait({ draft, nowMs }: RuleContext, copy: HeldCopy): void {
   if (draft.partition(copy.partition).wait !== 0 && nowMs >= copy.waitUntilMs) draft.endWait(copy.partition);
 }
 
-/** R2 */
-function promoteLearner({ draft, rules, unansweredMs, timers }: RuleContext, copy: HeldCopy): boolean {
-  const { wait, learner, learnerCopy } = draft.partition(copy.partition);
+/** R2. Not before its turn, unless there is no second copy. */
+function promoteLearner({ draft, rules, unansweredMs, timers, isTurn }: RuleContext, copy: HeldCopy): boolean {
+  const { wait, successor, learner, learnerCopy } = draft.partition(copy.partition);
+  if (successor !== '' && !isTurn) return false;
   if (learner === '' || (wait !== 0 && rules.noLearnerWhileOwed)) return false;
   if (copy.frozenMs !== undefined || unansweredMs(learner) >= timers.dropMs) return false;
   if (!copy.replicator!.caughtUp(learnerCopy)) return false;
@@ -84,16 +114,22 @@ function dropSilentSuccessor(context: RuleContext, copy: HeldCopy): boolean {
   return true;
 }
 
-/** R4. Returns whether the partition is being handed over. */
+/**
+ * R4. Returns whether the partition is being handed over. It begins to stand still in this node's turn only, and goes on
+ * if another node's change came first, until the next turn.
+ */
 function handOver(context: RuleContext, copy: HeldCopy): boolean {
   const { draft, nowMs, timers, rules } = context;
-  if (!wantsHandOver(context, copy) || nowMs < copy.handOverAfterMs) {
+  const hasLost = copy.offeredVersion !== 0 && copy.offeredVersion < draft.base.version;
+  const waits = !context.isTurn && (copy.frozenMs === undefined || hasLost);
+  if (waits || !wantsHandOver(context, copy) || nowMs < copy.handOverAfterMs) {
     if (!context.isOpen(copy.partition)) copy.thaw();
     return false;
   }
   if (rules.freezeForHandOff) copy.freeze(nowMs);
   const { idle, window } = copy.replicator!;
   if (rules.statementsHold ? idle : window.length === 0) {
+    copy.offeredVersion = draft.base.version;
     draft.swap(copy.partition);
   } else if (nowMs - (copy.frozenMs ?? nowMs) > timers.dropMs && !context.isOpen(copy.partition)) {
     copy.thaw();
@@ -120,6 +156,8 @@ function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void
   const { partition } = copy;
   const { wait, successor, learner } = draft.partition(partition);
   if (wait !== 0 && rules.noLearnerWhileOwed) return;
+  const deaf = learner !== '' && context.unansweredMs(learner) >= timers.dropMs;
+  if (successor !== '' && !deaf && !context.isTurn) return;
   const planned = context.plan[partition];
   const place = planned?.owner === self.id ? planned.successor : (planned?.owner ?? '');
   const wished = draft.base.config.copies === 2 || planned?.owner !== self.id ? place : '';
@@ -130,7 +168,6 @@ function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void
   }
   const wanted = wished === successor ? '' : standIn(context, copy, wished);
   const reachable = wanted !== '' && context.unansweredMs(wanted) < timers.dropMs;
-  const deaf = learner !== '' && context.unansweredMs(learner) >= timers.dropMs;
   if (learner === wanted && !deaf) return;
   if (reachable && !deaf && syncs.begin(wanted, copy.entries.count <= SMALL_ENTRIES_MAX))
     draft.setLearner(partition, wanted);

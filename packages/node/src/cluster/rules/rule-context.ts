@@ -13,6 +13,8 @@ export interface RuleContext {
   readonly copies: ReadonlyMap<number, HeldCopy>;
   readonly plan: readonly PlannedPlace[];
   readonly nowMs: number;
+  /** Changes that can wait may be made: it is this node's turn. */
+  readonly isTurn: boolean;
   /** This node wants to leave. */
   readonly draining: boolean;
   readonly placesEmpty: boolean;

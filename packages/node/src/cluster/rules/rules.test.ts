@@ -9,7 +9,7 @@ import { LAN_TIMERS } from '../timers.js';
 import type { PartitionPlacement, ViewDocument, ViewMember } from '../view-document.js';
 import { ViewDraft } from '../view-draft.js';
 import { applyJoin, applyLeave, applyLost, applyRemovals } from './membership-rules.js';
-import { applyOwnerRules } from './owner-rules.js';
+import { applyOwnerRules, gatheringMs } from './owner-rules.js';
 import type { RuleContext } from './rule-context.js';
 import { applySuccessorRules, promotedWait } from './successor-rules.js';
 
@@ -58,6 +58,7 @@ function contextOf(
     copies: new Map([[0, held]]),
     plan: [{ owner: 'a', successor: 'b' }],
     nowMs: NOW_MS,
+    isTurn: true,
     draining: false,
     placesEmpty: false,
     isHeardElsewhere: () => false,
@@ -196,6 +197,67 @@ describe('rules of an owner', () => {
       applyOwnerRules(context);
       expect(context.copies.get(0)!.frozenMs === undefined).toBe(!open);
     }
+  });
+
+  describe('while it is not the turn of the node', () => {
+    const plan = [{ owner: 'b', successor: 'c' }];
+    const notNow = { isTurn: false, plan };
+
+    it('R4: nothing begins to stand still', () => {
+      const context = contextOf(withB, { phase: 'owner' }, notNow);
+      expect(after(applyOwnerRules, context).owner).toBe('a');
+      expect(context.copies.get(0)!.frozenMs).toBeUndefined();
+    });
+
+    it('R4: what stands still already is handed over as soon as it is quiet', () => {
+      const context = contextOf(withB, { phase: 'owner' }, notNow);
+      context.copies.get(0)!.freeze(NOW_MS - 50);
+      expect(after(applyOwnerRules, context).owner).toBe('b');
+    });
+
+    it('R4: what was proposed in vain is served again, unless it may have happened already', () => {
+      for (const open of [false, true]) {
+        const context = contextOf(withB, { phase: 'owner' }, { ...notNow, isOpen: () => open });
+        const copy = context.copies.get(0)!;
+        copy.freeze(NOW_MS - 50);
+        copy.offeredVersion = context.draft.base.version - 1;
+        expect(after(applyOwnerRules, context).owner).toBe('a');
+        expect(copy.frozenMs === undefined).toBe(!open);
+      }
+    });
+
+    it('R1, R2: a partition with two copies gets no other', () => {
+      const moving = { successor: 'c', successorCopy: 2, ...learnsB };
+      const given = { isTurn: false };
+      expect(after(applyOwnerRules, contextOf(moving, { phase: 'owner', caughtUp: true }, given)).successor).toBe('c');
+      const placed = { successor: 'c', successorCopy: 2 };
+      expect(after(applyOwnerRules, contextOf(placed, { phase: 'owner' }, given)).learner).toBe('');
+      expect(after(applyOwnerRules, contextOf(placed, { phase: 'owner' })).learner).toBe('b');
+    });
+
+    it('R1, R2: one with a single copy does not wait', () => {
+      const given = { isTurn: false };
+      expect(after(applyOwnerRules, contextOf({}, { phase: 'owner' }, given)).learner).toBe('b');
+      expect(after(applyOwnerRules, contextOf(learnsB, { phase: 'owner', caughtUp: true }, given)).successor).toBe('b');
+    });
+  });
+
+  it('R4: those that stand still wait a moment for what is under way in others, and then go without them', () => {
+    const plan = [{ owner: 'b', successor: 'c' }];
+    const context = contextOf(withB, { phase: 'owner', pending: 1 }, { plan });
+    applyOwnerRules(context);
+    expect(gatheringMs(context)).toBe(30);
+    expect(gatheringMs({ ...context, nowMs: NOW_MS + 31 })).toBeLessThanOrEqual(0);
+    const [late, ready] = [context, contextOf(withB, { phase: 'owner' }, { plan })].map(({ copies }) => copies.get(0)!);
+    Object.assign(ready!, { partition: 1 });
+    const partitions = [samplePlacement(withB), samplePlacement({ ...withB, ownerCopy: 3, successorCopy: 4 })];
+    const copies = new Map([late!, ready!].map((copy) => [copy.partition, copy]));
+    const draft = new ViewDraft(sampleView({ partitions }));
+    const both = { ...context, plan: [...plan, ...plan], copies, draft, nowMs: NOW_MS + 30 };
+    Object.assign(ready!, { id: 3 });
+    applyOwnerRules(both);
+    expect(both.draft.partition(1).owner).toBe('b');
+    expect([late!.frozenMs, ready!.frozenMs]).toEqual([undefined, NOW_MS + 30]);
   });
 
   it('R8: ends a wait that is over', () => {

@@ -10,6 +10,8 @@ export interface ViewStore {
   cas(version: number, document: Uint8Array, done: (outcome: CasOutcome) => void): void;
   /** Calls back, if the store can do that, when the value may have changed. Returns how to stop it. */
   watch?(changed: () => void): () => void;
+  /** Of the store's clock, monotonic: when another node was last seen to propose; -Infinity: never. For courtesy only. */
+  readonly rivalMs?: number;
 }
 
 /** Undefined: the store could not be read in time. A document of version 0 is empty: there is no cluster yet. */

@@ -71,6 +71,45 @@ describe('register store', () => {
     expect([...one.outcomes, ...two.outcomes]).toEqual(['won', 'lost']);
   });
 
+  it('says lost without another round if it is refused and another document has the version', () => {
+    propose(two, 0, 'two');
+    one.propose(0, 'one');
+    // Its ballot is below that of the other, which voters tell it.
+    one.deliver();
+    expect(one.outcomes).toEqual(['lost']);
+    propose(two, 1, 'three');
+    expect(two.outcomes).toEqual(['won', 'won']);
+  });
+
+  it('brings a document to its end that a dead proposer left with one voter', () => {
+    one.propose(0, 'one');
+    one.deliver();
+    one.deliver([0], true);
+    for (let attempt = 0; attempt < 4; attempt++) {
+      propose(two, two.outcomes.includes('lost') ? 1 : 0, 'two');
+      clock.advance(100);
+      two.deliver();
+      two.deliver();
+    }
+    expect(two.outcomes).toContain('won');
+  });
+
+  it('notes when another node proposes, not when it does itself', () => {
+    const store = new RegisterStore({
+      ...{ voterCount: 1, incarnation: bits128(1), clock, random: seededRandom(1), deadlineMs: 400 },
+      send: () => {},
+    });
+    clock.advance(50);
+    const prepare = (digit: number): VoterRequest => {
+      return { kind: 'prepare', round: 1, ballot: { counter: 1, incarnation: bits128(digit) } };
+    };
+    store.overhear(prepare(1));
+    store.overhear({ kind: 'state', round: 1 });
+    expect(store.rivalMs).toBe(Number.NEGATIVE_INFINITY);
+    store.overhear(prepare(2));
+    expect(store.rivalMs).toBe(clock.monotonicMs());
+  });
+
   it('does not say lost of a document that voters were given, and that may have been chosen and replaced since', () => {
     one.propose(0, 'one');
     one.deliver();

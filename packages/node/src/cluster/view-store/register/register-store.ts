@@ -13,7 +13,8 @@ import type { AcceptedView, VoterReply, VoterRequest } from './voter-messages.js
  *          accepted ballot; change it; have a majority accept the result. Even a compare-and-set that does not apply
  *          writes back what it saw: only then is it sure that an earlier attempt of its own can never come up again.
  *
- * Calls are made one after another. One that is refused waits a random while, so that two proposers do not duel for ever.
+ * Calls are made one after another. One that is refused waits a random while, so that two proposers do not duel for ever;
+ * a compare-and-set that has lost before it asked anybody to accept its document ends there.
  */
 export interface RegisterStoreOptions {
   /** How many voters there are; messages name them by number. */
@@ -42,10 +43,13 @@ type Phase = 'query' | 'prepare' | 'accept' | 'backing-off';
 
 /** Reads and compare-and-sets of one node that may wait for their turn; a member has at most one of each. */
 const CALLS_MAX = 16;
+/** In the first, a round of another proposer comes to its end: voters answer when their files are on disk. */
+const BACK_OFF = { firstMs: 24, maxMs: 96, jitter: 0.9 };
 /** Part of the deadline that a read waits for voters to agree before it runs a round. */
 const QUERY_SHARE = 0.25;
 
 export class RegisterStore implements ViewStore {
+  rivalMs = Number.NEGATIVE_INFINITY;
   readonly #calls: Call[] = [];
   readonly #backoff: Backoff;
   readonly #diskIds = new Map<number, string>();
@@ -60,7 +64,7 @@ export class RegisterStore implements ViewStore {
   constructor(readonly options: RegisterStoreOptions) {
     const { voterCount, random, incarnation } = options;
     assert(voterCount % 2 === 1 && voterCount <= 5, 'a register has 1, 3 or 5 voters');
-    this.#backoff = new Backoff({ firstMs: 8, maxMs: 64, jitter: 0.9 }, random);
+    this.#backoff = new Backoff(BACK_OFF, random);
     this.#ballot = { counter: 0, incarnation };
   }
 
@@ -72,13 +76,20 @@ export class RegisterStore implements ViewStore {
     this.#enqueue({ kind: 'cas', version, document, done, offered: false });
   }
 
+  /** A voter beside this store was asked for something; other proposers are noted. */
+  overhear(request: VoterRequest): void {
+    if (request.kind === 'prepare' && request.ballot.incarnation !== this.options.incarnation) {
+      this.rivalMs = this.options.clock.monotonicMs();
+    }
+  }
+
   receive(voter: number, reply: VoterReply): void {
     if (reply.round !== this.#round || this.#calls.length === 0 || this.#phase === 'backing-off') return;
     if ((this.#diskIds.get(voter) ?? reply.diskId) !== reply.diskId) return;
     this.#diskIds.set(voter, reply.diskId);
     this.#sawBallot(reply.promised);
     if (reply.kind === 'refused') {
-      this.#retryLater();
+      this.#refused(reply.accepted.value);
       return;
     }
     this.#replies.set(voter, reply);
@@ -86,6 +97,17 @@ export class RegisterStore implements ViewStore {
     else if (this.#replies.size < this.#majority) return;
     else if (this.#phase === 'prepare') this.#prepared();
     else this.#accepted();
+  }
+
+  /**
+   * Somebody else is busy. If that has brought another document before a compare-and-set that no voter was given yet, this
+   * can never come to be, and who goes on nevertheless takes the voters' promises away from those who have more luck. Not
+   * so without a refusal: then the one who was busy may be dead, and the round is needed to bring its document to its end.
+   */
+  #refused({ version }: StoredView): void {
+    const call = this.#calls[0]!;
+    if (call.kind === 'cas' && !call.offered && version > call.version) this.#finish(() => call.done('lost'));
+    else this.#retryLater();
   }
 
   get #majority(): number {
