@@ -18,38 +18,40 @@ interface KnownView {
   readonly view: ViewDocument;
 }
 
-/** The latest first. */
-const known: KnownView[] = [];
+export class KnownViews {
+  /** The latest first. */
+  readonly #known: KnownView[] = [];
 
-/** As decodeView, for documents that come more than once. */
-export function readDocument(document: Uint8Array): ViewDocument {
-  const found = known.find((one) => Buffer.compare(one.document, document) === 0);
-  if (found !== undefined) return found.view;
-  const view = shared(decodeView(document));
-  // A copy: what it was cut from may be many times as large, or used again.
-  remember({ document: Uint8Array.prototype.slice.call(document), view });
-  return view;
-}
+  /** As decodeView, for documents that come more than once. */
+  read(document: Uint8Array): ViewDocument {
+    const found = this.#known.find((one) => Buffer.compare(one.document, document) === 0);
+    if (found !== undefined) return found.view;
+    const view = this.#shared(decodeView(document));
+    // A copy: what it was cut from may be many times as large, or used again.
+    this.#remember({ document: Uint8Array.prototype.slice.call(document), view });
+    return view;
+  }
 
-/** As encodeView; when the document comes back it is known. */
-export function writeDocument(view: ViewDocument): Uint8Array {
-  const document = encodeView(view);
-  remember({ document, view });
-  return document;
-}
+  /** As encodeView; when the document comes back it is known. */
+  write(view: ViewDocument): Uint8Array {
+    const document = encodeView(view);
+    this.#remember({ document, view });
+    return document;
+  }
 
-function remember(one: KnownView): void {
-  known.unshift(one);
-  if (known.length > KNOWN_MAX) known.pop();
-}
+  #remember(one: KnownView): void {
+    this.#known.unshift(one);
+    if (this.#known.length > KNOWN_MAX) this.#known.pop();
+  }
 
-/** With the partitions of the latest view in the place of equal ones. */
-function shared(view: ViewDocument): ViewDocument {
-  const before = known[0]?.view;
-  if (before === undefined || before.cluster !== view.cluster) return view;
-  const partitions = view.partitions.map((placement, partition) => {
-    const old = before.partitions[partition];
-    return old !== undefined && isSamePlacement(old, placement) ? old : placement;
-  });
-  return { ...view, partitions };
+  /** With the partitions of the latest view in the place of equal ones. */
+  #shared(view: ViewDocument): ViewDocument {
+    const before = this.#known[0]?.view;
+    if (before === undefined || before.cluster !== view.cluster) return view;
+    const partitions = view.partitions.map((placement, partition) => {
+      const old = before.partitions[partition];
+      return old !== undefined && isSamePlacement(old, placement) ? old : placement;
+    });
+    return { ...view, partitions };
+  }
 }

@@ -1,6 +1,6 @@
 import type { Random } from '@larder/base';
 import { type ElapsedTime, LONG_AGO, type Mark } from './elapsed-time.js';
-import { readDocument, writeDocument } from './known-views.js';
+import { KnownViews } from './known-views.js';
 import type { ProtocolRules } from './protocol-rules.js';
 import { refusalOf } from './refusal.js';
 import type { ViewDocument } from './view-document.js';
@@ -36,6 +36,7 @@ export class ViewKeeper {
   /** The store holds no view: there is no cluster. */
   storeIsEmpty = false;
   readonly #editor = new ViewEditor();
+  readonly #known = new KnownViews();
   #stopped = false;
   #reading = false;
   #readAgain = false;
@@ -102,7 +103,7 @@ export class ViewKeeper {
   /** A document from the store or from a peer, who may be anybody. */
   offer(document: Uint8Array, from: string): void {
     try {
-      const view = readDocument(document);
+      const view = this.#known.read(document);
       if (this.view !== undefined && view.cluster !== this.view.cluster) {
         throw refusalOf.otherCluster(view.cluster, this.view.cluster);
       }
@@ -117,7 +118,7 @@ export class ViewKeeper {
 
   propose(proposal: ViewDocument): void {
     const started = this.time.mark();
-    const document = writeDocument(proposal);
+    const document = this.#known.write(proposal);
     this.#editor.begin(proposal);
     this.host.proposalsChanged();
     this.store.cas(proposal.version - 1, document, (outcome) => {

@@ -1,5 +1,5 @@
 import { LarderError } from '@larder/proto';
-import { readDocument } from '../cluster/known-views.js';
+import { KnownViews } from '../cluster/known-views.js';
 import { DOCUMENT_BYTES_MAX, type FoundingPhase } from '../cluster/view-store/register/acceptor-state.js';
 import { type Ballot, NO_BALLOT } from '../cluster/view-store/register/ballot.js';
 import type { FoundingReport } from '../cluster/view-store/register/founding.js';
@@ -46,6 +46,8 @@ const OUTCOME_FOUNDING = 5;
 const PHASES: readonly FoundingPhase[] = ['founding', 'agreed', 'voting'];
 const BITS_128 = /^[0-9a-f]{32}$/;
 const NOTHING = Buffer.alloc(0);
+/** Here documents are only checked; every voter sends the same ones. */
+const checkedViews = new KnownViews();
 
 /** Without the fields that name the voters. */
 export function encodeVote(request: VoterRequest | 'founding'): Partial<WireVoteRequest> {
@@ -113,7 +115,7 @@ function view({ version, document }: Pick<WireVoteRequest, 'version' | 'document
   if (document.length > DOCUMENT_BYTES_MAX) {
     throw fault(`a document of ${document.length} bytes; allowed are ${DOCUMENT_BYTES_MAX}`);
   }
-  if (version > 0) readDocument(document);
+  if (version > 0) checkedViews.read(document);
   else if (document.length > 0) throw fault('a document of version 0');
   return { version, document };
 }

@@ -247,6 +247,7 @@ describe('rules of an owner', () => {
     const context = contextOf(withB, { phase: 'owner', pending: 1 }, { plan });
     applyOwnerRules(context);
     expect(gatheringMs(context)).toBe(30);
+    expect(gatheringMs({ ...context, nowMs: NOW_MS + 29.999 })).toBe(1);
     expect(gatheringMs({ ...context, nowMs: NOW_MS + 31 })).toBeLessThanOrEqual(0);
     const [late, ready] = [context, contextOf(withB, { phase: 'owner' }, { plan })].map(({ copies }) => copies.get(0)!);
     Object.assign(ready!, { partition: 1 });
