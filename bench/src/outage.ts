@@ -73,7 +73,7 @@ async function warmUp(setup: DatabaseSetup): Promise<void> {
 
 async function survive(setup: DatabaseSetup, traffic: Traffic, outageMs: number) {
   const { postgres } = setup;
-  postgres.kill();
+  await postgres.kill();
   const running = traffic.run();
   let oldestPendingMs = 0;
   const watch = async (): Promise<number> => {

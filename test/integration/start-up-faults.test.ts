@@ -232,7 +232,7 @@ describe('the database', () => {
 
   test('comes up while the node waits for it', async () => {
     const { pid } = postgres;
-    postgres.kill('SIGSTOP');
+    await postgres.kill('SIGSTOP');
     const flags = [
       '--config',
       configFile({ database: { url: database.url, connectTimeout: '20s' }, caches: { cities } }),

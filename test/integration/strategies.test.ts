@@ -203,7 +203,7 @@ describe('while the database is down', () => {
     const [products, scores] = [larder.cache<Product>('products'), larder.cache<{ points: string }>('scores')];
     await products.get(3);
     sql.on('error', () => {});
-    postgres.kill();
+    await postgres.kill();
     expect(await products.get(3)).toMatchObject({ name: 'Product 3' });
     expect(await codeOf(products.get(1999))).toBe('ORIGIN_UNAVAILABLE undefined');
     expect(await codeOf(products.set(3, { name: 'Three', price: '3' }))).toBe('ORIGIN_UNAVAILABLE not-applied');

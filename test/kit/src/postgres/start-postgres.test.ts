@@ -65,7 +65,7 @@ test('a database name that is taken is refused', async () => {
 test('committed rows are there after a crash and a restart', async () => {
   const database = await freshDatabase(postgres.url);
   await query(database.url, 'CREATE TABLE t AS SELECT 7 AS id');
-  postgres.kill('SIGKILL');
+  await postgres.kill('SIGKILL');
   await postgres.restart();
   expect(await query(database.url, 'SELECT id FROM t')).toEqual([{ id: 7 }]);
   await database.drop();

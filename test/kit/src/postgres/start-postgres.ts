@@ -27,8 +27,11 @@ export interface Postgres {
   readonly pid: number;
   /** The latest lines of the server's log. */
   readonly log: readonly string[];
-  /** Sends a signal to the server at once: SIGKILL is a crash, SIGSTOP and SIGCONT a hang. */
-  kill(signal?: NodeJS.Signals): void;
+  /**
+   * Sends a signal to the server at once: SIGKILL is a crash, SIGSTOP and SIGCONT a hang. After SIGKILL resolves when the
+   * last of its processes has ended: those that serve connections outlive the server by a moment, and answer.
+   */
+  kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts the server again on the same port and data, whether it runs, was stopped or was killed. */
   restart(): Promise<void>;
   /** Ends connections and server, and removes the data if it is temporary. */
@@ -82,8 +85,10 @@ class RunningPostgres implements Postgres {
     return this.server.log;
   }
 
-  kill(signal: NodeJS.Signals = 'SIGKILL'): void {
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.server.kill(signal);
+    // They have its output open, so it is closed when they are gone.
+    if (signal === 'SIGKILL') await this.server.exited;
   }
 
   async restart(): Promise<void> {

@@ -161,13 +161,13 @@ describe('a server', () => {
   test('that does not answer: waiting for a connection ends', async () => {
     const database = open({ connectTimeout: '100ms' });
     await database.run(statement('SELECT 1'), [], 'read');
-    postgres.kill('SIGSTOP');
+    await postgres.kill('SIGSTOP');
     try {
       const fresh = open({ connectTimeout: '100ms' });
       const error = await failure(fresh.run(statement('SELECT 1'), [], 'write'));
       expect([error.code, error.outcome]).toEqual(['ORIGIN_UNAVAILABLE', 'not-applied']);
     } finally {
-      postgres.kill('SIGCONT');
+      await postgres.kill('SIGCONT');
     }
   });
 
@@ -175,7 +175,7 @@ describe('a server', () => {
     const database = open();
     const lost = failure(database.run(statement('SELECT pg_sleep(10)'), [], 'write'));
     await running('pg_sleep(10)');
-    postgres.kill('SIGKILL');
+    await postgres.kill('SIGKILL');
     expect([(await lost).code, (await lost).outcome]).toEqual(['ORIGIN_UNAVAILABLE', 'unknown']);
     await postgres.restart();
     expect(await database.run(statement('SELECT 1'), [], 'read')).toEqual([['1']]);
