@@ -57,33 +57,52 @@ export interface StatusSource {
 export function clusterStatus(source: StatusSource): ClusterStatus {
   const { self, view, plan } = source;
   const { cluster = '', version = 0, partitions = [], members = [] } = view ?? {};
-  const served = partitions.flatMap(({ epoch }, partition) => (source.serves(partition) ? [{ partition, epoch }] : []));
+  const places = placesOf(partitions);
+  const served: { partition: number; epoch: number }[] = [];
+  partitions.forEach(({ epoch }, partition) => {
+    if (source.serves(partition)) served.push({ partition, epoch });
+  });
   return {
     nodeId: self.id,
     incarnation: self.incarnation,
     cluster,
     viewVersion: version,
-    members: members.map((member) => memberStatus(member, source, partitions)),
+    members: members.map((member) => memberStatus(member, source, places.get(member.id) ?? NO_PLACES)),
     partitions: summary(partitions, plan, view?.config.copies ?? 2),
     served,
   };
 }
 
+interface Places {
+  owned: number;
+  succeeded: number;
+  learned: number;
+}
+
+const NO_PLACES: Readonly<Places> = { owned: 0, succeeded: 0, learned: 0 };
+
+function placesOf(partitions: readonly PartitionPlacement[]): ReadonlyMap<string, Places> {
+  const all = new Map<string, Places>();
+  const of = (id: string): Places => {
+    const places = all.get(id) ?? { ...NO_PLACES };
+    all.set(id, places);
+    return places;
+  };
+  for (const { owner, successor, learner } of partitions) {
+    of(owner).owned++;
+    of(successor).succeeded++;
+    of(learner).learned++;
+  }
+  return all;
+}
+
 function memberStatus(
   { id, address, incarnation, zone, weight, draining }: ViewMember,
   { self, silentMs }: StatusSource,
-  partitions: readonly PartitionPlacement[],
+  places: Readonly<Places>,
 ): MemberStatus {
-  let owned = 0;
-  let succeeded = 0;
-  let learned = 0;
-  for (const { owner, successor, learner } of partitions) {
-    if (owner === id) owned++;
-    if (successor === id) succeeded++;
-    if (learner === id) learned++;
-  }
   const silence = id === self.id ? 0 : Math.round(silentMs(id));
-  return { id, address, incarnation, zone, weight, draining, silentMs: silence, owned, succeeded, learned };
+  return { id, address, incarnation, zone, weight, draining, silentMs: silence, ...places };
 }
 
 function summary(
@@ -91,18 +110,18 @@ function summary(
   plan: readonly PlannedPlace[],
   copies: number,
 ): PartitionSummary {
-  const count = (is: (placement: PartitionPlacement, partition: number) => boolean): number =>
-    partitions.filter(is).length;
-  return {
-    replicated: count(({ successor }) => successor !== ''),
-    underReplicated: copies === 1 ? 0 : count(({ successor }) => successor === ''),
-    moving: count(({ learner }) => learner !== ''),
-    waiting: count(({ wait }) => wait !== 0),
-    misplaced: count(({ owner, successor }, partition) => {
-      const planned = plan[partition];
-      return planned !== undefined && (planned.owner !== owner || (copies === 2 && planned.successor !== successor));
-    }),
-    lost: partitions.reduce((sum, { lost }) => sum + lost, 0),
-    lostPartitions: count(({ lost }) => lost > 0),
-  };
+  let [replicated, moving, waiting, misplaced, lost, lostPartitions] = [0, 0, 0, 0, 0, 0];
+  partitions.forEach((placement, partition) => {
+    const { owner, successor } = placement;
+    const planned = plan[partition];
+    if (successor !== '') replicated++;
+    if (placement.learner !== '') moving++;
+    if (placement.wait !== 0) waiting++;
+    const isPlaced = planned?.owner === owner && (copies === 1 || planned.successor === successor);
+    if (planned !== undefined && !isPlaced) misplaced++;
+    if (placement.lost > 0) lostPartitions++;
+    lost += placement.lost;
+  });
+  const underReplicated = copies === 1 ? 0 : partitions.length - replicated;
+  return { replicated, underReplicated, moving, waiting, misplaced, lost, lostPartitions };
 }

@@ -1,5 +1,6 @@
 import { fairShares } from './fair-shares.js';
 import { Load } from './placement-load.js';
+import { PlacementPairs } from './placement-pairs.js';
 import { type RingPreference, ringPreference } from './ring-preference.js';
 import type { PartitionPlacement, ViewDocument, ViewMember } from './view-document.js';
 
@@ -116,8 +117,10 @@ class Plan {
   turn(): void {
     if (this.copies === 1) return;
     const load = this.#ownerLoad;
+    if (!load.isOff) return;
+    const pairs = new PlacementPairs(this.up.length, this.#owners, this.#successors);
     while (load.isOff) {
-      const partition = this.#bestToTurn(load);
+      const partition = pairs.best((owner, successor) => load.gain(owner, successor));
       if (partition === NOBODY) return;
       const owner = this.#owners[partition]!;
       const successor = this.#successors[partition]!;
@@ -125,6 +128,7 @@ class Plan {
       this.#successors[partition] = owner;
       load.add(owner, -1);
       load.add(successor, 1);
+      pairs.turned(successor, owner);
     }
   }
 
@@ -192,18 +196,6 @@ class Plan {
     this.#ownerLoad.add(owner, 1);
     this.#owners[partition] = owner;
     if (this.copies === 2) this.#successors[partition] = to;
-  }
-
-  #bestToTurn(load: Load): number {
-    let best = NOBODY;
-    let bestGain = 0;
-    for (let partition = 0; partition < this.#owners.length; partition++) {
-      const gain = load.gain(this.#owners[partition]!, this.#successors[partition]!);
-      if (gain <= bestGain) continue;
-      best = partition;
-      bestGain = gain;
-    }
-    return best;
   }
 
   #emptiest(partition: number, owner: number): number {

@@ -8,9 +8,15 @@ export async function untilSettled(addresses: readonly string[], limitMs = LIMIT
   const questions = addresses.map((address) => new StatusQuestion(address));
   try {
     for (const deadline = Date.now() + limitMs; ; ) {
-      const all = await Promise.all(questions.map((question) => question.ask()));
-      if (all.every((status) => isSettled(status, addresses.length))) return;
-      if (Date.now() > deadline) throw new Error(`the cluster did not settle: ${JSON.stringify(all)}`);
+      const statuses: (NodeStatus | undefined)[] = [];
+      // One after the other, and no further than to one that is not there yet: those who wait must not be a load.
+      for (const question of questions) {
+        const status = await question.ask();
+        statuses.push(status);
+        if (!isSettled(status, addresses.length)) break;
+      }
+      if (statuses.every((status) => isSettled(status, addresses.length))) return;
+      if (Date.now() > deadline) throw new Error(`the cluster did not settle: ${JSON.stringify(statuses.at(-1))}`);
       await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
     }
   } finally {
