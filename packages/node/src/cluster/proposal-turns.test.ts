@@ -50,6 +50,17 @@ describe('proposal turns', () => {
     }
   });
 
+  it('are left out by moves for balance for half a second after each view, and then come as before', () => {
+    for (const id of OWNERS) {
+      for (let nowMs = 1_000; nowMs < 3_000; nowMs += 7.3) {
+        const waitMs = turns.moveWaitMs(id, nowMs);
+        expect(waitMs).toBeGreaterThanOrEqual(turns.waitMs(id, nowMs));
+        if (waitMs === 0) expect([turns.waitMs(id, nowMs), nowMs >= 1_500]).toEqual([0, true]);
+        expect(turns.moveWaitMs(id, nowMs + waitMs)).toBe(0);
+      }
+    }
+  });
+
   it('are only for those who have something to move', () => {
     turns.installed(viewOf(3, ['b', 'b', 'b']), plan, 1_000);
     for (let nowMs = 1_000; nowMs < 2_000; nowMs += 10) expect(turns.waitMs('b', nowMs)).toBe(0);

@@ -115,21 +115,23 @@ export class Proposer {
   /** Returns whether the draft can go as it is. */
   #applyRules(draft: ViewDraft): boolean {
     const { self, options } = this.member;
-    const waitMs = this.#turns.waitMs(self.id, this.member.nowMs(), options.store.rivalMs);
-    const context = this.#context(draft, waitMs === 0);
+    const { rivalMs } = options.store;
+    const waitMs = this.#turns.waitMs(self.id, this.member.nowMs(), rivalMs);
+    const moveWaitMs = this.#turns.moveWaitMs(self.id, this.member.nowMs(), rivalMs);
+    const context = this.#context(draft, { isTurn: waitMs === 0, isMoveTurn: moveWaitMs === 0 });
     applyRules(context);
-    if (waitMs > 0 && !draft.changed) this.applySoon(waitMs);
+    if (moveWaitMs > 0 && !draft.changed) this.applySoon(waitMs > 0 ? waitMs : moveWaitMs);
     const gatherMs = draft.changed ? gatheringMs(context) : 0;
     if (gatherMs > 0) this.applySoon(gatherMs);
     return gatherMs <= 0;
   }
 
-  #context(draft: ViewDraft, isTurn: boolean): RuleContext {
+  #context(draft: ViewDraft, turn: Pick<RuleContext, 'isTurn' | 'isMoveTurn'>): RuleContext {
     const { member } = this;
     const { self, timers, rules, leases, options, view } = member;
     const open = this.keeper.openProposals();
     return {
-      ...{ self, draft, timers, rules, isTurn },
+      ...{ self, draft, timers, rules, ...turn },
       copies: member.holdings.copies,
       plan: this.plan,
       nowMs: member.nowMs(),

@@ -12,8 +12,16 @@ export const SYNCS_MAX = 16;
 /** The same for partitions whose snapshot is one chunk: a new cluster has hundreds of them to move. */
 export const SMALL_SYNCS_MAX = 256;
 const SMALL_ENTRIES_MAX = 256;
+/**
+ * Moves for the sake of balance, of partitions that have both their copies, are in no hurry: what they may cost together
+ * at one time, each about its entries. That is as much as one view of a busy cluster moves without being noticed.
+ */
+const MOVES_COST_MAX = 4_096;
+/** What a partition costs beside its entries, and the most that one counts for. */
+const MOVE_COST_MIN = 56;
+const MOVE_COST_MAX = 1_024;
 /** Partitions that stand still for a hand-over at the same time, unless the node drains. */
-const HAND_OVERS_MAX = 64;
+const HAND_OVERS_MAX = 16;
 /** So long those that are ready wait for others. */
 const GATHER_MS = 30;
 /** After a hand-over that did not come about. */
@@ -93,9 +101,10 @@ function endWait({ draft, nowMs }: RuleContext, copy: HeldCopy): void {
 }
 
 /** R2. Not before its turn, unless there is no second copy. */
-function promoteLearner({ draft, rules, unansweredMs, timers, isTurn }: RuleContext, copy: HeldCopy): boolean {
+function promoteLearner(context: RuleContext, copy: HeldCopy): boolean {
+  const { draft, rules, unansweredMs, timers } = context;
   const { wait, successor, learner, learnerCopy } = draft.partition(copy.partition);
-  if (successor !== '' && !isTurn) return false;
+  if (successor !== '' && !mayMove(context, successor)) return false;
   if (learner === '' || (wait !== 0 && rules.noLearnerWhileOwed)) return false;
   if (copy.frozenMs !== undefined || unansweredMs(learner) >= timers.dropMs) return false;
   if (!copy.replicator!.caughtUp(learnerCopy)) return false;
@@ -121,7 +130,7 @@ function dropSilentSuccessor(context: RuleContext, copy: HeldCopy): boolean {
 function handOver(context: RuleContext, copy: HeldCopy): boolean {
   const { draft, nowMs, timers, rules } = context;
   const hasLost = copy.offeredVersion !== 0 && copy.offeredVersion < draft.base.version;
-  const waits = !context.isTurn && (copy.frozenMs === undefined || hasLost);
+  const waits = !(context.draining ? context.isTurn : context.isMoveTurn) && (copy.frozenMs === undefined || hasLost);
   if (waits || !wantsHandOver(context, copy) || nowMs < copy.handOverAfterMs) {
     if (!context.isOpen(copy.partition)) copy.thaw();
     return false;
@@ -157,11 +166,11 @@ function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void
   const { wait, successor, learner } = draft.partition(partition);
   if (wait !== 0 && rules.noLearnerWhileOwed) return;
   const deaf = learner !== '' && context.unansweredMs(learner) >= timers.dropMs;
-  if (successor !== '' && !deaf && !context.isTurn) return;
+  if (successor !== '' && !deaf && !mayMove(context, successor)) return;
   const planned = context.plan[partition];
   const place = planned?.owner === self.id ? planned.successor : (planned?.owner ?? '');
   const wished = draft.base.config.copies === 2 || planned?.owner !== self.id ? place : '';
-  const leaves = draft.member(successor)?.draining === true;
+  const leaves = isDraining(context, successor);
   if (wished === '' && successor !== '' && (leaves || draft.base.config.copies === 1)) {
     draft.dropSuccessor(partition);
     return;
@@ -169,8 +178,8 @@ function chooseLearner(context: RuleContext, copy: HeldCopy, syncs: Syncs): void
   const wanted = wished === successor ? '' : standIn(context, copy, wished);
   const reachable = wanted !== '' && context.unansweredMs(wanted) < timers.dropMs;
   if (learner === wanted && !deaf) return;
-  if (reachable && !deaf && syncs.begin(wanted, copy.entries.count <= SMALL_ENTRIES_MAX))
-    draft.setLearner(partition, wanted);
+  const isMove = successor !== '' && !leaves;
+  if (reachable && !deaf && syncs.begin(wanted, copy.entries.count, isMove)) draft.setLearner(partition, wanted);
   else if (learner !== '') draft.setLearner(partition, '');
 }
 
@@ -198,20 +207,37 @@ function standIn(context: RuleContext, { partition }: HeldCopy, planned: string)
   return chosen;
 }
 
+/** A change of who follows that can wait: one away from a node that leaves waits for the turn and no longer. */
+function mayMove(context: RuleContext, successor: string): boolean {
+  return isDraining(context, successor) ? context.isTurn : context.isMoveTurn;
+}
+
+function isDraining({ draft }: RuleContext, id: string): boolean {
+  return draft.member(id)?.draining === true;
+}
+
 class Syncs {
   #own = 0;
+  #movesCost = 0;
   readonly #byLearner = new Map<string, number>();
 
-  constructor({ draft, self }: RuleContext) {
+  constructor({ draft, self, copies }: RuleContext) {
     for (let partition = 0; partition < draft.partitionCount; partition++) {
-      const { owner, learner } = draft.partition(partition);
-      if (learner !== '') this.#count(owner === self.id, learner);
+      const { owner, successor, learner } = draft.partition(partition);
+      if (learner === '') continue;
+      const isOwn = owner === self.id;
+      this.#count(isOwn, learner);
+      if (isOwn && successor !== '') this.#movesCost += moveCost(copies.get(partition)?.entries.count ?? 0);
     }
   }
 
-  begin(learner: string, isSmall: boolean): boolean {
-    const max = isSmall ? SMALL_SYNCS_MAX : SYNCS_MAX;
+  begin(learner: string, entries: number, isMove: boolean): boolean {
+    const max = entries <= SMALL_ENTRIES_MAX ? SMALL_SYNCS_MAX : SYNCS_MAX;
     if (this.#own >= max || (this.#byLearner.get(learner) ?? 0) >= max) return false;
+    if (isMove) {
+      if (this.#movesCost >= MOVES_COST_MAX) return false;
+      this.#movesCost += moveCost(entries);
+    }
     this.#count(true, learner);
     return true;
   }
@@ -220,4 +246,8 @@ class Syncs {
     if (own) this.#own++;
     this.#byLearner.set(learner, (this.#byLearner.get(learner) ?? 0) + 1);
   }
+}
+
+function moveCost(entries: number): number {
+  return Math.min(MOVE_COST_MAX, MOVE_COST_MIN + entries);
 }

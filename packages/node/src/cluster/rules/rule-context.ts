@@ -15,6 +15,8 @@ export interface RuleContext {
   readonly nowMs: number;
   /** Changes that can wait may be made: it is this node's turn. */
   readonly isTurn: boolean;
+  /** And those for the sake of balance alone: besides, the latest view is old enough. */
+  readonly isMoveTurn: boolean;
   /** This node wants to leave. */
   readonly draining: boolean;
   readonly placesEmpty: boolean;

@@ -59,6 +59,7 @@ function contextOf(
     plan: [{ owner: 'a', successor: 'b' }],
     nowMs: NOW_MS,
     isTurn: true,
+    isMoveTurn: true,
     draining: false,
     placesEmpty: false,
     isHeardElsewhere: () => false,
@@ -201,7 +202,7 @@ describe('rules of an owner', () => {
 
   describe('while it is not the turn of the node', () => {
     const plan = [{ owner: 'b', successor: 'c' }];
-    const notNow = { isTurn: false, plan };
+    const notNow = { isTurn: false, isMoveTurn: false, plan };
 
     it('R4: nothing begins to stand still', () => {
       const context = contextOf(withB, { phase: 'owner' }, notNow);
@@ -228,7 +229,7 @@ describe('rules of an owner', () => {
 
     it('R1, R2: a partition with two copies gets no other', () => {
       const moving = { successor: 'c', successorCopy: 2, ...learnsB };
-      const given = { isTurn: false };
+      const given = { isTurn: false, isMoveTurn: false };
       expect(after(applyOwnerRules, contextOf(moving, { phase: 'owner', caughtUp: true }, given)).successor).toBe('c');
       const placed = { successor: 'c', successorCopy: 2 };
       expect(after(applyOwnerRules, contextOf(placed, { phase: 'owner' }, given)).learner).toBe('');
@@ -236,10 +237,55 @@ describe('rules of an owner', () => {
     });
 
     it('R1, R2: one with a single copy does not wait', () => {
-      const given = { isTurn: false };
+      const given = { isTurn: false, isMoveTurn: false };
       expect(after(applyOwnerRules, contextOf({}, { phase: 'owner' }, given)).learner).toBe('b');
       expect(after(applyOwnerRules, contextOf(learnsB, { phase: 'owner', caughtUp: true }, given)).successor).toBe('b');
     });
+  });
+
+  describe('between the turns for moves', () => {
+    const pacing = { isTurn: true, isMoveTurn: false };
+    const members = ['a', 'b', 'c'].map((id) => sampleMember(id, { draining: id === 'c' }));
+    const draftWith = (placement: Partial<PartitionPlacement>): ViewDraft =>
+      new ViewDraft(sampleView({ members, partitions: [samplePlacement(placement)] }));
+
+    it('R1, R4: balance alone changes nothing', () => {
+      const plan = [{ owner: 'b', successor: 'a' }];
+      expect(after(applyOwnerRules, contextOf(withB, { phase: 'owner' }, { ...pacing, plan })).owner).toBe('a');
+      const other = [{ owner: 'a', successor: 'c' }];
+      expect(after(applyOwnerRules, contextOf(withB, { phase: 'owner' }, { ...pacing, plan: other })).learner).toBe('');
+    });
+
+    it('R4: a node that leaves hands over', () => {
+      const context = contextOf(withB, { phase: 'owner' }, { ...pacing, draining: true });
+      expect(after(applyOwnerRules, context).owner).toBe('b');
+    });
+
+    it('R1, R2: a copy on a node that leaves is replaced', () => {
+      const withC = { successor: 'c', successorCopy: 2 };
+      const lacking = contextOf({}, { phase: 'owner' }, { ...pacing, draft: draftWith(withC) });
+      expect(after(applyOwnerRules, lacking).learner).toBe('b');
+      const filled = { ...pacing, draft: draftWith({ ...withC, ...learnsB }) };
+      expect(after(applyOwnerRules, contextOf({}, { phase: 'owner', caughtUp: true }, filled)).successor).toBe('b');
+    });
+  });
+
+  it('R1: what moves at one time for the sake of balance is bounded by what it costs', () => {
+    const count = 200;
+    const given = contextOf(withB, { phase: 'owner' });
+    const numbers = Array.from({ length: count }, (_, number) => number);
+    const copies = numbers.map((number) => {
+      const copy = new HeldCopy(number, 1, new MemoryEntries(), new RequestLog(new RequestTable(1)), true);
+      return Object.assign(copy, { phase: 'owner', replicator: given.copies.get(0)!.replicator });
+    });
+    const begun = (placement: Partial<PartitionPlacement>): number => {
+      const draft = new ViewDraft(sampleView({ partitions: numbers.map(() => samplePlacement(placement)) }));
+      const plan = numbers.map(() => ({ owner: 'a', successor: 'c' }));
+      applyOwnerRules({ ...given, draft, plan, copies: new Map(copies.entries()) });
+      return numbers.filter((number) => draft.partition(number).learner === 'c').length;
+    };
+    expect(begun(withB)).toBe(Math.ceil(4_096 / 56));
+    expect(begun({})).toBe(count);
   });
 
   it('R4: those that stand still wait a moment for what is under way in others, and then go without them', () => {
