@@ -33,7 +33,7 @@ const CALM: SimulationOptions = {
 function calmCluster(rules: ProtocolRules = ALL_RULES): Cluster {
   const cluster = new Cluster(CALM, rules);
   for (const node of cluster.nodes.values()) node.start();
-  cluster.world.runUntil(4_000);
+  cluster.world.runUntil(8_000);
   expect(cluster.replicated()).toBe(true);
   return cluster;
 }
@@ -109,7 +109,7 @@ describe('three nodes', () => {
     const name = ownerOf(cluster, 0);
     cluster.nodes.get(name)!.kill();
     cluster.nodes.get(name)!.start();
-    cluster.world.runUntil(cluster.world.now + 6_000);
+    cluster.world.runUntil(cluster.world.now + 10_000);
     expect(cluster.unserved()).toBe('');
     expect(cluster.replicated()).toBe(true);
     expect(ownerOf(cluster, 0)).toBe(name);
