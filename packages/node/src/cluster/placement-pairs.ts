@@ -7,6 +7,7 @@ export class PlacementPairs {
   /** By owner times the count of nodes plus successor; each in rising order. */
   readonly #partitions = new Map<number, number[]>();
 
+  /** Every partition has both. */
   constructor(
     readonly nodeCount: number,
     owners: Int16Array,

@@ -19,8 +19,8 @@ import type { ViewDocument } from './view-document.js';
 const TURN_MS = 150;
 /** All turns together; with more than six nodes each is shorter. */
 const ROUND_MS_MAX = 900;
-/** Between two views that only improve the balance: 500 ms keep what they cost below a tenth, for views that cost 50. */
-const MOVE_PAUSE_MS = 500;
+/** Between two views that only improve the balance: so what they cost stays below a tenth if one costs 100 ms. */
+const MOVE_PAUSE_MS = 1_000;
 /** So long one waits for another node that was seen to propose on this view. */
 const RIVAL_MS = 150;
 /** The part of a turn in which something may be begun, so that it is over before the next. */

@@ -8,20 +8,23 @@ export async function untilSettled(addresses: readonly string[], limitMs = LIMIT
   const questions = addresses.map((address) => new StatusQuestion(address));
   try {
     for (const deadline = Date.now() + limitMs; ; ) {
-      const statuses: (NodeStatus | undefined)[] = [];
-      // One after the other, and no further than to one that is not there yet: those who wait must not be a load.
-      for (const question of questions) {
-        const status = await question.ask();
-        statuses.push(status);
-        if (!isSettled(status, addresses.length)) break;
-      }
-      if (statuses.every((status) => isSettled(status, addresses.length))) return;
-      if (Date.now() > deadline) throw new Error(`the cluster did not settle: ${JSON.stringify(statuses.at(-1))}`);
+      const unsettled = await firstUnsettled(questions);
+      if (unsettled === undefined) return;
+      if (Date.now() > deadline) throw new Error(`the cluster did not settle: ${unsettled}`);
       await new Promise((resolve) => setTimeout(resolve, PERIOD_MS));
     }
   } finally {
     for (const question of questions) question.close();
   }
+}
+
+/** What the first node says that is not there yet. One is asked after the other: those who wait must not be a load. */
+async function firstUnsettled(questions: readonly StatusQuestion[]): Promise<string | undefined> {
+  for (const question of questions) {
+    const status = await question.ask();
+    if (!isSettled(status, questions.length)) return JSON.stringify(status ?? 'no answer');
+  }
+  return undefined;
 }
 
 function isSettled(status: NodeStatus | undefined, members: number): boolean {

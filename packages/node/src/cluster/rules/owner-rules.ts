@@ -16,12 +16,12 @@ const SMALL_ENTRIES_MAX = 256;
  * Moves for the sake of balance, of partitions that have both their copies, are in no hurry: what they may cost together
  * at one time, each about its entries. That is as much as one view of a busy cluster moves without being noticed.
  */
-const MOVES_COST_MAX = 4_096;
+const MOVES_COST_MAX = 8_192;
 /** What a partition costs beside its entries, and the most that one counts for. */
 const MOVE_COST_MIN = 56;
 const MOVE_COST_MAX = 1_024;
 /** Partitions that stand still for a hand-over at the same time, unless the node drains. */
-const HAND_OVERS_MAX = 16;
+const HAND_OVERS_MAX = 32;
 /** So long those that are ready wait for others. */
 const GATHER_MS = 30;
 /** After a hand-over that did not come about. */

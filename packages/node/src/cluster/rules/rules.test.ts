@@ -284,7 +284,7 @@ describe('rules of an owner', () => {
       applyOwnerRules({ ...given, draft, plan, copies: new Map(copies.entries()) });
       return numbers.filter((number) => draft.partition(number).learner === 'c').length;
     };
-    expect(begun(withB)).toBe(Math.ceil(4_096 / 56));
+    expect(begun(withB)).toBe(Math.ceil(8_192 / 56));
     expect(begun({})).toBe(count);
   });
 
