@@ -103,6 +103,11 @@ export class ScaleCluster {
     return this.view.partitions.every(({ owner }, partition) => this.nodes.get(owner)?.member.serves(partition));
   }
 
+  /** All partitions have both their copies, on nodes that run. */
+  get replicated(): boolean {
+    return this.view.partitions.every(({ owner, successor }) => this.nodes.has(owner) && this.nodes.has(successor));
+  }
+
   /** All partitions are where the plan has them. */
   get settled(): boolean {
     const plan = this.#plan(this.view);

@@ -6,6 +6,9 @@ import { Directory } from './directory.js';
 import { SegmentTable, TAG_COUNT } from './segment.js';
 
 const PARTITION = 7;
+/** Tags that have the last home of every table, and how many entries of them always fit behind it. */
+const LAST_TAGS = TAG_COUNT - 512;
+const LAST_MAX = 12;
 
 function open(bytes = 64 * 2 ** 20) {
   const arena = new Arena(bytes);
@@ -33,7 +36,7 @@ function open(bytes = 64 * 2 ** 20) {
     table.remove(PARTITION, slot);
     table.shrink(PARTITION, tag, source);
   };
-  return { arena, directory, table, insert, remove, walk };
+  return { arena, directory, table, source, insert, remove, walk };
 }
 
 test('whatever is inserted and removed, the slots hold it in the order of the tags, at or behind its home', () => {
@@ -47,7 +50,8 @@ test('whatever is inserted and removed, the slots hold it in the order of the ta
       const model: { tag: number; ref: number }[] = [];
       let ref = 1;
       for (const { insert: isInsert, tag } of steps) {
-        if (isInsert || model.length === 0) {
+        const isOneTooMany = tag >= LAST_TAGS && model.filter((one) => one.tag >= LAST_TAGS).length === LAST_MAX;
+        if (model.length === 0 || (isInsert && !isOneTooMany)) {
           model.push({ tag, ref });
           insert(tag, ref++);
         } else {
@@ -64,6 +68,18 @@ test('whatever is inserted and removed, the slots hold it in the order of the ta
     }),
     { numRuns: 50 },
   );
+});
+
+test('of the last tag of all as many as can run over the end are taken, and no more; the others stay', () => {
+  const { table, source, walk } = open(2 ** 20);
+  let taken = 0;
+  while (taken < 100 && table.makeRoom(PARTITION, TAG_COUNT - 1, source)) {
+    table.insert(PARTITION, TAG_COUNT - 1, ++taken);
+  }
+  expect(taken).toBeGreaterThanOrEqual(LAST_MAX);
+  expect(taken).toBeLessThan(100);
+  expect(walk()).toHaveLength(taken);
+  expect(table.makeRoom(PARTITION, 0, source)).toBe(true);
 });
 
 test('a partition of 200,000 entries grows in segments of at most 2,048 slots, and searches stay short', () => {
