@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /**
  * Time as a dependency. Everything that waits or measures is handed a Clock, so that tests and the simulator run the
  * very same code on a clock of their own. This file and random.ts are the only users of the real ones.

@@ -60,12 +60,14 @@ export class HeldCopy {
   freeze(nowMs: number): void {
     if (this.#frozenMs !== undefined) return;
     this.#frozenMs = nowMs;
+    if (this.replicator !== undefined) this.replicator.isAwaited = true;
     this.frozenChanged(this);
   }
 
   thaw(): void {
     if (this.#frozenMs === undefined) return;
     this.#frozenMs = undefined;
+    if (this.replicator !== undefined) this.replicator.isAwaited = false;
     this.offeredVersion = 0;
     this.frozenChanged(this);
   }

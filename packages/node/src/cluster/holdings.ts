@@ -1,5 +1,6 @@
 import { assert, type Random } from '@larder/base';
 import type { CopyEntries } from '../replication/copy-entries.js';
+import type { Replica } from '../replication/replica.js';
 import type { FollowerPlace, Replicator, ReplicatorHost } from '../replication/replicator.js';
 import { RequestLog } from '../replication/request-log.js';
 import { RequestTable } from '../replication/request-table.js';
@@ -38,6 +39,8 @@ export class Holdings {
   readonly #copies: (HeldCopy | undefined)[] = [];
   /** Of the copies that this node owns, by partition. */
   readonly #owners: (Replicator | undefined)[] = [];
+  /** Of those that it does not own. */
+  readonly #replicas: (Replica | undefined)[] = [];
   /** Of all copies. */
   readonly requests: RequestTable;
 
@@ -51,6 +54,11 @@ export class Holdings {
   /** Undefined unless this node owns the partition in the installed view. */
   owner(partition: number): Replicator | undefined {
     return this.#owners[partition];
+  }
+
+  /** Undefined unless this node has a copy of the partition that another node owns in the installed view. */
+  replica(partition: number): Replica | undefined {
+    return this.#replicas[partition];
   }
 
   copy(partition: number): HeldCopy | undefined {
@@ -109,6 +117,7 @@ export class Holdings {
     this.copies.delete(partition);
     this.#copies[partition] = undefined;
     this.#owners[partition] = undefined;
+    this.#replicas[partition] = undefined;
     if (copy.replicator !== undefined) this.#tellOwner(partition, false);
     copy.drop();
   }
@@ -135,6 +144,8 @@ export class Holdings {
       copy.isInherited = !isFirst(placement);
       if (placement.origin !== 'handed-over' && copy.isInherited) copy.beforeMineMs = copy.waitUntilMs;
     }
+    copy.replica.follow(placement.owner, placement.epoch);
+    this.#replicas[partition] = copy.phase === 'owner' ? undefined : copy.replica;
   }
 
   readonly #frozenChanged = ({ partition, frozenMs }: HeldCopy): void => {

@@ -234,9 +234,9 @@ export class Member implements HoldingsHost {
     this.#flushes.push(replicator);
   }
 
-  /** Something has happened that a rule may be waiting for. In a partition only a hand-over waits. */
-  settled(partition?: number): void {
-    if (partition === undefined || this.copyOf(partition)?.frozenMs !== undefined) this.#proposer.applySoon(0);
+  /** Something has happened that a rule may be waiting for. */
+  settled(): void {
+    this.#proposer.applySoon(0);
   }
 
   createEntries(partition: number, copy: number): CopyEntries {

@@ -10,8 +10,8 @@ import type {
   Replicate,
   SyncChunk,
 } from '../replication/messages.js';
+import type { Replica } from '../replication/replica.js';
 import type { Hearsay } from './hearsay.js';
-import type { HeldCopy } from './held-copy.js';
 import type { Holdings } from './holdings.js';
 import type { PairLeases } from './pair-leases.js';
 import type { ProtocolRules } from './protocol-rules.js';
@@ -89,7 +89,7 @@ export class MessageReader {
         this.#sync(message, node);
         return;
       case 'clean':
-        this.#accepting(message, node)?.replica.clean(message);
+        this.#accepting(message, node)?.clean(message);
         return;
       case 'sync-acknowledge': {
         member.leases.answered(incarnation);
@@ -113,7 +113,7 @@ export class MessageReader {
   #replicate({ runs }: Replicate, node: string): void {
     const copies: AcknowledgedCopy[] = [];
     for (const run of runs) {
-      const held = this.#accepting(run, node)?.replica.replicate(run);
+      const held = this.#accepting(run, node)?.replicate(run);
       if (held !== undefined) copies.push(held);
     }
     if (copies.length > 0) this.member.send(node, { kind: 'acknowledge', copies });
@@ -127,18 +127,17 @@ export class MessageReader {
   }
 
   #sync(message: SyncChunk, node: string): void {
-    const answer = this.#accepting(message, node)?.replica.sync(message);
+    const answer = this.#accepting(message, node)?.sync(message);
     if (answer !== undefined) this.member.send(node, answer);
   }
 
   /** The copy, if the view has this epoch, this sender as owner, and this copy here as successor or learner. */
-  #accepting({ partition, epoch, copy: id }: RecordRun | SyncChunk | Clean, node: string): HeldCopy | undefined {
-    const { view, holdings, rules } = this.member;
-    const placement = view?.partitions[partition];
-    const copy = holdings.copy(partition);
-    if (placement === undefined || copy === undefined || copy.phase === 'owner') return undefined;
-    if (rules.epochCheck && (placement.epoch !== epoch || placement.owner !== node)) return undefined;
-    if (rules.copyIds && copy.id !== id) return undefined;
-    return copy;
+  #accepting({ partition, epoch, copy }: RecordRun | SyncChunk | Clean, node: string): Replica | undefined {
+    const { holdings, rules } = this.member;
+    const replica = holdings.replica(partition);
+    if (replica === undefined) return undefined;
+    if (rules.epochCheck && (replica.epoch !== epoch || replica.owner !== node)) return undefined;
+    if (rules.copyIds && replica.copy !== copy) return undefined;
+    return replica;
   }
 }

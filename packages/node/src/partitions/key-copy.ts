@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { type KeySlice, partitionOf } from '@larder/proto';
 
 /** Key bytes that may be kept: they travel, and answer for a record long after their frame has gone. */

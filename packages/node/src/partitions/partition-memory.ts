@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import {
   EntryFlag,
   type EntryRef,
@@ -14,6 +15,7 @@ import type { CommitSink } from '../replication/pending-window.js';
 import { invalidationRecord } from '../replication/record.js';
 import type { Replicator } from '../replication/replicator.js';
 import type { Storage } from '../storage/storage.js';
+import { ByteSlabs } from './byte-slabs.js';
 import { keyCopy } from './key-copy.js';
 import type { OwnedPartitions } from './owned-partitions.js';
 import type { Removals } from './removals.js';
@@ -24,6 +26,8 @@ import { StoredEntries } from './stored-entries.js';
  * the partition's other copies. While there are none, nothing is recorded.
  */
 export class PartitionMemory extends StoredEntries {
+  readonly #slabs = new ByteSlabs();
+
   constructor(
     cache: number,
     storage: Storage,
@@ -76,7 +80,7 @@ export class PartitionMemory extends StoredEntries {
         replicator.advance(request, result);
       } else {
         const hidden = (flags & (EntryFlag.tombstone | EntryFlag.negative)) !== 0;
-        const copy = hidden ? undefined : valueCopy(value, start, end);
+        const copy = hidden ? undefined : this.#slabs.copy(value, start, end);
         this.#submit(replicator, key, copy, keptMs, flags, request, result);
       }
     }
@@ -204,7 +208,7 @@ export class PartitionMemory extends StoredEntries {
       epoch,
       seq,
       cache,
-      key: keyCopy(key),
+      key: this.#slabs.copy(key.bytes, key.start, key.end),
       value,
       ttlMs,
       flags,
@@ -260,10 +264,4 @@ class PartitionHold implements Hold, CommitSink {
   release(): void {
     this.replicator.release();
   }
-}
-
-function valueCopy(value: Uint8Array, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafe(end - start);
-  copy.set(value.subarray(start, end));
-  return copy;
 }

@@ -52,8 +52,8 @@ export interface FollowerHost {
   /** Bytes that may be sent for syncs before the next step of the pump; may fall below zero by one chunk. */
   syncBytesLeft: number;
   readonly syncFlows: SyncFlows;
-  /** A rule may be waiting for it: a learner is complete, or, with the partition, nothing of it is under way any more. */
-  settled(partition?: number): void;
+  /** A rule may be waiting for it: a learner is complete, or nothing of a partition that was waited for is under way any more. */
+  settled(): void;
   readonly rules: Pick<ProtocolRules, 'syncAttempts' | 'requestsInSync' | 'pendingInSync'>;
 }
 
@@ -277,9 +277,9 @@ export class Follower {
     if (this.sentSeq === this.ackedSeq) this.#recordsMovedMs = host.nowMs();
     const records: ReplicatedRecord[] = [];
     let bytes = 0;
-    for (let seq = this.sentSeq + 1; seq < window.nextSeq; seq++) {
-      const { record, assignedMs, bytes: ofRecord } = window.at(seq)!;
-      bytes += ofRecord;
+    for (let write = window.at(this.sentSeq + 1); write !== undefined; write = write.next) {
+      const { record, assignedMs } = write;
+      bytes += write.bytes;
       if (records.length > 0 && (records.length === BATCH_RECORDS_MAX || bytes > BATCH_BYTES_MAX)) break;
       records.push(record.ttlMs === 0 ? record : withRemainingLife(record, host.nowMs() - assignedMs));
     }

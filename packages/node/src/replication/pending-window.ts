@@ -37,6 +37,8 @@ export class PendingWrite {
   /** Here as well, so that a commit needs not look at the record, which is in no cache any more. */
   readonly seq: number;
   readonly bytes: number;
+  /** The one after it in its window. */
+  next: PendingWrite | undefined = undefined;
 
   constructor(
     readonly record: ReplicatedRecord,
@@ -69,9 +71,13 @@ export class PendingWrite {
   }
 }
 
+/**
+ * A chain from the oldest to the youngest. Most partitions hold no pending write at a time, or one, so the chain costs a
+ * partition nothing between its writes; nearly all who ask by seq ask for the oldest or the youngest.
+ */
 export class PendingWindow {
-  /** A ring: the write of seq s lies at (s mod its length). */
-  #writes: (PendingWrite | undefined)[] = new Array(16);
+  #oldest: PendingWrite | undefined = undefined;
+  #youngest: PendingWrite | undefined = undefined;
   #firstSeq: number;
   #length = 0;
 
@@ -94,9 +100,13 @@ export class PendingWindow {
     return this.#length < PENDING_RECORDS_MAX && this.budget.bytes < PENDING_BYTES_OF_NODE_MAX;
   }
 
+  /** Takes a step for each write that lies between the oldest and this one, unless it is the youngest. */
   at(seq: number): PendingWrite | undefined {
     if (seq < this.#firstSeq || seq >= this.nextSeq) return undefined;
-    return this.#writes[seq & (this.#writes.length - 1)];
+    if (seq === this.nextSeq - 1) return this.#youngest;
+    let write = this.#oldest!;
+    while (write.seq !== seq) write = write.next!;
+    return write;
   }
 
   /** Uses up a seq of the empty window, and returns it. */
@@ -106,27 +116,22 @@ export class PendingWindow {
   }
 
   push(write: PendingWrite): void {
-    if (this.#length === this.#writes.length) this.#grow();
-    this.#writes[this.nextSeq & (this.#writes.length - 1)] = write;
+    assert(write.seq === this.nextSeq, 'a pending write of another seq than the next');
+    if (this.#youngest === undefined) this.#oldest = write;
+    else this.#youngest.next = write;
+    this.#youngest = write;
     this.#length++;
     this.budget.bytes += write.bytes;
   }
 
+  /** Takes the oldest out. */
   shift(): PendingWrite {
-    const slot = this.#firstSeq & (this.#writes.length - 1);
-    const write = this.#writes[slot]!;
-    this.#writes[slot] = undefined;
+    const write = this.#oldest!;
+    this.#oldest = write.next;
+    if (write.next === undefined) this.#youngest = undefined;
     this.#firstSeq++;
     this.#length--;
     this.budget.bytes -= write.bytes;
     return write;
-  }
-
-  #grow(): void {
-    const old = this.#writes;
-    this.#writes = new Array(old.length * 2);
-    for (let seq = this.#firstSeq; seq < this.nextSeq; seq++) {
-      this.#writes[seq & (this.#writes.length - 1)] = old[seq & (old.length - 1)];
-    }
   }
 }

@@ -3,8 +3,8 @@ import type { AcknowledgedCopy, Clean, RecordRun, SyncAcknowledge, SyncChunk } f
 import type { LoggedRequest, RequestLog } from './request-log.js';
 
 /**
- * The receiving side of a copy, on a successor or learner. Who may send to it (the owner that the view names, under the
- * view's epoch, to this very copy) was checked before. It takes the next record, acknowledges again what it has, and
+ * The receiving side of a copy, on a successor or learner. Who sends to it (the owner that the view names, under the
+ * view's epoch, to this very copy) is checked before. It takes the next record, acknowledges again what it has, and
  * ignores what comes after a gap: the sender will send again.
  */
 export class Replica {
@@ -15,6 +15,9 @@ export class Replica {
   #nextChunk = 0;
   /** The snapshot is whole. */
   complete = false;
+  /** Who feeds it, and under which epoch, by the installed view. */
+  owner = '';
+  epoch = 0;
 
   constructor(
     readonly partition: number,
@@ -23,6 +26,11 @@ export class Replica {
     readonly requests: RequestLog,
     readonly seqOrder = true,
   ) {}
+
+  follow(owner: string, epoch: number): void {
+    this.owner = owner;
+    this.epoch = epoch;
+  }
 
   replicate(run: RecordRun): AcknowledgedCopy | undefined {
     if (this.appliedSeq === undefined || !this.entries.ready) return undefined;

@@ -82,6 +82,10 @@ export class Replicator implements FollowedPartition {
   /** The last record that took an entry away; who finds nothing has seen no later one. */
   lastRemovalSeq: number;
   followers: Follower[] = [];
+  /** The one of them, where it is just one: what each write asks needs no look into the array then. */
+  #onlyFollower: Follower | undefined = undefined;
+  /** A rule waits for it to be idle. */
+  isAwaited = false;
   #holds = 0;
   #cleaned: BoundedQueue<Cleaned> | undefined;
   #flushWanted = false;
@@ -108,6 +112,7 @@ export class Replicator implements FollowedPartition {
 
   /** Copies that the next write will be on when it is answered. */
   get copies(): number {
+    if (this.#onlyFollower !== undefined) return this.#onlyFollower.inAckSet ? 2 : 1;
     let copies = 1;
     for (const follower of this.followers) if (follower.inAckSet) copies++;
     return copies;
@@ -153,7 +158,7 @@ export class Replicator implements FollowedPartition {
     if (removes || isInvalidation(record)) this.lastRemovalSeq = seq;
     this.requests.add(record);
     this.#wantFlush();
-    if (this.followers.length === 0 || !host.rules.commitAfterAcks) this.commit();
+    if ((this.#onlyFollower === undefined && this.followers.length === 0) || !host.rules.commitAfterAcks) this.commit();
     return seq;
   }
 
@@ -180,7 +185,7 @@ export class Replicator implements FollowedPartition {
   release(): void {
     assert(this.#holds > 0, 'a partition was released that nothing held');
     this.#holds--;
-    if (this.#holds === 0 && !this.#closed) this.host.settled(this.partition);
+    if (this.#holds === 0 && !this.#closed && this.isAwaited) this.host.settled();
   }
 
   /** The request as it was applied before. 'settled': its client waits no more, and it must not be applied. */
@@ -243,22 +248,26 @@ export class Replicator implements FollowedPartition {
     const newEpoch = epoch !== this.epoch;
     this.epoch = epoch;
     const places = [successor, learner, ...proposed].filter((place) => place !== undefined);
-    const known = this.followers;
-    this.followers = [];
+    const followers: Follower[] = [];
     for (const place of places) {
-      if (this.#follower(place.copy) !== undefined) continue;
-      const old = known.find(({ copy }) => copy === place.copy);
+      if (followers.some(({ copy }) => copy === place.copy)) continue;
       // A successor that is not known here was the owner until now, or begins with the partition: it has all that is committed.
       const isSynced = place === successor || (place !== learner && this.nextSeq === 1);
-      this.followers.push(old ?? new Follower(place.node, place.copy, this, isSynced));
+      followers.push(this.#follower(place.copy) ?? new Follower(place.node, place.copy, this, isSynced));
     }
-    for (const follower of this.followers) {
+    this.#feed(followers);
+    for (const follower of followers) {
       follower.successor = follower.copy === successor?.copy;
       follower.proposed = proposed.some(({ copy }) => copy === follower.copy);
       if (newEpoch && follower.synced) follower.rewind();
     }
     this.#wantFlush();
     this.commit();
+  }
+
+  #feed(followers: Follower[]): void {
+    this.followers = followers;
+    this.#onlyFollower = followers.length === 1 ? followers[0] : undefined;
   }
 
   /** Some copy has not got its snapshot yet. */
@@ -298,7 +307,8 @@ export class Replicator implements FollowedPartition {
   /** Sends what this turn has brought up. */
   flush(): void {
     this.#flushWanted = false;
-    for (const follower of this.followers) follower.flush();
+    if (this.#onlyFollower !== undefined) this.#onlyFollower.flush();
+    else for (const follower of this.followers) follower.flush();
     this.commit();
   }
 
@@ -328,7 +338,7 @@ export class Replicator implements FollowedPartition {
   commit(): void {
     if (this.#committing || this.#closed) return;
     this.#committing = true;
-    const { window, host } = this;
+    const { window } = this;
     const hadPending = window.length > 0;
     while (window.length > 0 && this.committedSeq < this.#committableSeq()) {
       const write = window.shift();
@@ -336,19 +346,21 @@ export class Replicator implements FollowedPartition {
       write.committed(this.copies);
     }
     this.#committing = false;
-    if (hadPending && window.length === 0) host.settled(this.partition);
+    if (this.isAwaited && hadPending && window.length === 0) this.host.settled();
   }
 
   /** The partition is not this node's any more: nobody knows what will become of the pending records. */
   close(): void {
     this.#closed = true;
-    this.followers = [];
+    this.#feed([]);
     while (this.window.length > 0) this.window.shift().lost();
   }
 
   #committableSeq(): number {
     const { host } = this;
     if (!host.rules.commitAfterAcks) return this.window.nextSeq - 1;
+    // All acknowledged in its ack set are pending records of the window.
+    if (this.#onlyFollower?.inAckSet) return this.#onlyFollower.ackedSeq;
     let acked = Number.POSITIVE_INFINITY;
     let copies = 1;
     for (const follower of this.followers) {
@@ -367,6 +379,7 @@ export class Replicator implements FollowedPartition {
   }
 
   #follower(copy: number): Follower | undefined {
+    if (this.#onlyFollower?.copy === copy) return this.#onlyFollower;
     return this.followers.find((follower) => follower.copy === copy);
   }
 

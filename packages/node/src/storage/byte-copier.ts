@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { type Arena, windowOf, windowOffset } from './arena.js';
 
 /**
