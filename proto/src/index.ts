@@ -14,7 +14,16 @@ export {
   type SharedSettings,
 } from './codec/peer-identity.js';
 export * from './codec/peer-limits.js';
-export type { PeerRecord, PeerRequest, PeerRequestId } from './codec/peer-record.js';
+export {
+  NO_VALUE,
+  type PackedBytes,
+  type PeerRecord,
+  type PeerRequest,
+  type PeerRequestId,
+  packed,
+  packedKey,
+  packedValue,
+} from './codec/peer-record.js';
 export {
   Acknowledgement,
   type OperationExtras,

@@ -30,7 +30,17 @@ export { LoneMemory } from './partitions/lone-memory.js';
 export type { CopyEntries } from './replication/copy-entries.js';
 export type { Envelope, PeerMessage } from './replication/messages.js';
 export type { CommitSink } from './replication/pending-window.js';
-export { invalidationRecord, isInvalidation, type ReplicatedRecord, type RequestId } from './replication/record.js';
+export {
+  hasValue,
+  invalidationRecord,
+  isInvalidation,
+  packedKey,
+  packedValue,
+  type RecordParts,
+  type ReplicatedRecord,
+  type RequestId,
+  recordOf,
+} from './replication/record.js';
 export type { Replicator } from './replication/replicator.js';
 export type { NodeStatistics } from './server/cache-statistics.js';
 export { createStorage } from './storage/create-storage.js';

@@ -12,17 +12,48 @@ export interface PeerRequestId {
   readonly settledBelow: number;
 }
 
-export interface PeerRecord {
+/**
+ * Where key and value of a record lie. Both are ranges of the same bytes, such as those of a frame: a view of each costs
+ * more than all else that a record of a short value takes.
+ */
+export interface PackedBytes {
+  readonly bytes: Uint8Array;
+  readonly keyStart: number;
+  readonly keyEnd: number;
+  /** NO_VALUE, as `valueEnd`: the record has none. */
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+export const NO_VALUE = -1;
+
+export interface PeerRecord extends PackedBytes {
   readonly epoch: number;
   readonly seq: number;
   readonly cache: number;
-  readonly key: Uint8Array;
-  readonly value: Uint8Array | undefined;
   /** Fractions are rounded up: 0 would mean that it never expires. */
   readonly ttlMs: number;
   readonly flags: number;
   readonly request: PeerRequestId | undefined;
   readonly result: number;
+}
+
+/** A key and a value as one piece; for what is not in a hurry. */
+export function packed(key: Uint8Array, value: Uint8Array | undefined): PackedBytes {
+  const keyEnd = key.length;
+  if (value === undefined) return { bytes: key, keyStart: 0, keyEnd, valueStart: NO_VALUE, valueEnd: NO_VALUE };
+  const bytes = new Uint8Array(keyEnd + value.length);
+  bytes.set(key);
+  bytes.set(value, keyEnd);
+  return { bytes, keyStart: 0, keyEnd, valueStart: keyEnd, valueEnd: bytes.length };
+}
+
+export function packedKey({ bytes, keyStart, keyEnd }: PackedBytes): Uint8Array {
+  return bytes.subarray(keyStart, keyEnd);
+}
+
+export function packedValue({ bytes, valueStart, valueEnd }: PackedBytes): Uint8Array | undefined {
+  return valueStart === NO_VALUE ? undefined : bytes.subarray(valueStart, valueEnd);
 }
 
 export interface PeerRequest extends PeerRequestId {
@@ -57,11 +88,15 @@ export const TAG_REQUEST_RESULT = (6 << 3) | FIXED64;
 export const RECORD_OVERHEAD_MAX = 128;
 
 export function recordLength(record: PeerRecord): number {
-  const { key, value, request } = record;
+  const { request } = record;
+  const keyBytes = record.keyEnd - record.keyStart;
   let length = 2 + varintBytes(record.epoch) + varintBytes(record.seq);
   if (record.cache !== 0) length += 1 + varintBytes(record.cache);
-  length += 1 + varintBytes(key.length) + key.length;
-  if (value !== undefined) length += 1 + varintBytes(value.length) + value.length;
+  length += 1 + varintBytes(keyBytes) + keyBytes;
+  if (record.valueStart !== NO_VALUE) {
+    const valueBytes = record.valueEnd - record.valueStart;
+    length += 1 + varintBytes(valueBytes) + valueBytes;
+  }
   if (record.ttlMs !== 0) length += 1 + varintBytes(Math.ceil(record.ttlMs));
   if (record.flags !== 0) length += 1 + varintBytes(record.flags);
   if (request !== undefined) {
@@ -72,19 +107,19 @@ export function recordLength(record: PeerRecord): number {
 
 /** The caller has reserved the room. */
 export function writeRecord(writer: WireWriter, record: PeerRecord): void {
-  const { key, value, request } = record;
+  const { bytes, keyStart, keyEnd, valueStart, valueEnd, request } = record;
   writer.byte(TAG_RECORD_EPOCH);
   writer.varint(record.epoch);
   writer.byte(TAG_RECORD_SEQ);
   writer.varint(record.seq);
   if (record.cache !== 0) writeNumber(writer, TAG_RECORD_CACHE, record.cache);
   writer.byte(TAG_RECORD_KEY);
-  writer.varint(key.length);
-  writer.copy(key, 0, key.length);
-  if (value !== undefined) {
+  writer.varint(keyEnd - keyStart);
+  writer.copy(bytes, keyStart, keyEnd);
+  if (valueStart !== NO_VALUE) {
     writer.byte(TAG_RECORD_VALUE);
-    writer.varint(value.length);
-    writer.copy(value, 0, value.length);
+    writer.varint(valueEnd - valueStart);
+    writer.copy(bytes, valueStart, valueEnd);
   }
   if (record.ttlMs !== 0) writeNumber(writer, TAG_RECORD_TTL, Math.ceil(record.ttlMs));
   if (record.flags !== 0) writeNumber(writer, TAG_RECORD_FLAGS, record.flags);

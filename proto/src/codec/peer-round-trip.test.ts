@@ -6,7 +6,7 @@ import { packageDefinition } from '../service.js';
 import { PeerFrameReader } from './peer-frame-reader.js';
 import { NO_ATTEMPT, PeerFrameWriter, PeerMessageFields, peerHead } from './peer-frame-writer.js';
 import { type PeerIdentity, peerGreeting, readGreeting } from './peer-identity.js';
-import type { PeerRecord, PeerRequest } from './peer-record.js';
+import { type PeerRecord, type PeerRequest, packed, packedKey, packedValue } from './peer-record.js';
 
 // Our codec of a link against the one that protobufjs generates from the .proto, in both directions.
 
@@ -37,7 +37,7 @@ const peer = fc.record({
   address: text,
 });
 const requestId = fc.record({ client: uint53, number: uint53, settledBelow: uint53 });
-const record: fc.Arbitrary<PeerRecord> = fc.record({
+const parts = fc.record({
   epoch: uint32,
   seq: uint53,
   cache: uint32,
@@ -48,6 +48,7 @@ const record: fc.Arbitrary<PeerRecord> = fc.record({
   request: fc.option(requestId, { nil: undefined }),
   result: double,
 });
+const record: fc.Arbitrary<PeerRecord> = parts.map(({ key, value, ...rest }) => ({ ...rest, ...packed(key, value) }));
 const request: fc.Arbitrary<PeerRequest> = fc.record({
   client: uint53,
   number: uint53,
@@ -147,11 +148,15 @@ function expectedMessage({ attempt, document, records, ...rest }: Message): RawM
     ...rest,
     ...(attempt === NO_ATTEMPT ? {} : { attempt }),
     document: document ?? Buffer.alloc(0),
-    records: records.map(({ request: id, value, ...fields }) => ({
-      ...fields,
-      ...(value === undefined ? {} : { value }),
-      ...(id ?? { number: 0, settledBelow: 0 }),
-    })),
+    records: records.map((record) => {
+      const { epoch, seq, cache, ttlMs, flags, result, request: id } = record;
+      const value = packedValue(record);
+      return {
+        ...{ epoch, seq, cache, key: Buffer.from(packedKey(record)), ttlMs, flags, result },
+        ...(value === undefined ? {} : { value: Buffer.from(value) }),
+        ...(id ?? { number: 0, settledBelow: 0 }),
+      };
+    }),
   };
 }
 
@@ -225,7 +230,7 @@ test('a message that was put together from parts is the message that was cut', (
 test('a remaining life with a fraction is rounded up, since 0 is endless', () => {
   const writer = new PeerFrameWriter(64);
   const fields = new PeerMessageFields();
-  const life = { epoch: 1, seq: 1, cache: 0, key: Buffer.from('k'), value: Buffer.from('v'), flags: 0, result: 0 };
+  const life = { epoch: 1, seq: 1, cache: 0, ...packed(Buffer.from('k'), Buffer.from('v')), flags: 0, result: 0 };
   const records = [{ ...life, ttlMs: 0.2, request: undefined }];
   writer.bare(writer.measure(fields, records, undefined), fields, records, undefined);
   const reader = new PeerFrameReader();

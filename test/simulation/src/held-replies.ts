@@ -1,4 +1,10 @@
-import type { CommitSink, ReplicatedRecord, Replicator } from '@larder/node/internal';
+import {
+  type CommitSink,
+  type RecordParts,
+  type ReplicatedRecord,
+  type Replicator,
+  recordOf,
+} from '@larder/node/internal';
 import type { Answer } from './operation-executor.js';
 import { entriesOf } from './simulated-entries.js';
 
@@ -27,7 +33,7 @@ export class HeldReplies implements CommitSink {
 
   /** Applies a change to the owner's entries and makes it the next record, in one turn. Returns its seq. */
   apply(replicator: Replicator, change: Change): number {
-    const record = { epoch: replicator.epoch, seq: replicator.nextSeq, ...change };
+    const record = recordOf({ epoch: replicator.epoch, seq: replicator.nextSeq, ...change });
     entriesOf(replicator).apply(record);
     return this.submit(replicator, record);
   }
@@ -59,7 +65,7 @@ export class HeldReplies implements CommitSink {
   }
 }
 
-export type Change = Omit<ReplicatedRecord, 'epoch' | 'seq'>;
+export type Change = Omit<RecordParts, 'epoch' | 'seq'>;
 
 interface Wait {
   readonly committed: () => void;

@@ -2,6 +2,7 @@ import { EntryFlag } from '@larder/loader';
 import {
   invalidationRecord,
   type Member,
+  packedKey,
   type ReplicatedRecord,
   type Replicator,
   type RequestId,
@@ -98,8 +99,10 @@ export class OperationExecutor {
   }
 
   /** A removal by the owner, for which nobody asked: the end of a life, or room that is needed. */
-  remove(replicator: Replicator, { cache, key }: ReplicatedRecord): void {
+  remove(replicator: Replicator, record: ReplicatedRecord): void {
     const { cluster } = this.node;
+    const { cache } = record;
+    const key = packedKey(record);
     const name = keyText(key);
     const entries = entriesOf(replicator);
     const forgotten = entries.unsure.get(name);

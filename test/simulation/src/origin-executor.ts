@@ -1,5 +1,12 @@
 import { EntryFlag } from '@larder/loader';
-import type { Member, ReplicatedRecord, Replicator, RequestId } from '@larder/node/internal';
+import {
+  type Member,
+  packedValue,
+  type ReplicatedRecord,
+  type Replicator,
+  type RequestId,
+  recordOf,
+} from '@larder/node/internal';
 import type { HeldReplies } from './held-replies.js';
 import type { Operation } from './history.js';
 import { type Answer, CACHES, type Request, resultOf } from './operation-executor.js';
@@ -92,13 +99,13 @@ export class OriginExecutor {
     this.#underWay.set(key, id);
     this.#step(key);
     replicator.hold();
-    const forget: ReplicatedRecord = {
+    const forget = recordOf({
       ...changeOf(request, undefined, BEGUN),
       epoch: replicator.epoch,
       seq: replicator.nextSeq,
       flags: EntryFlag.unsure,
       request: id,
-    };
+    });
     if (!this.member.rules.forgetFirst) {
       this.#execute(replicator, request, forget, answer);
       return;
@@ -161,7 +168,7 @@ export class OriginExecutor {
     const change = changeOf(request, 'refused', FAILED);
     if (entry === undefined) return change;
     const leftMs = entry.expiresMs - this.process.monotonicMs();
-    return { ...change, value: entry.record.value, ttlMs: Number.isFinite(leftMs) ? Math.max(1, leftMs) : 0 };
+    return { ...change, value: packedValue(entry.record), ttlMs: Number.isFinite(leftMs) ? Math.max(1, leftMs) : 0 };
   }
 
   #lost(key: string, answer: (answer: Answer) => void): void {

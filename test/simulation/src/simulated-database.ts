@@ -1,5 +1,4 @@
 import type { Random } from '@larder/base';
-import type { ReplicatedRecord } from '@larder/node/internal';
 import type { World } from './world.js';
 
 /**
@@ -57,18 +56,13 @@ export class SimulatedDatabase {
   }
 
   /** `done(false)`: the outcome is not known, or the node was fenced off. */
-  write(
-    key: string,
-    record: ReplicatedRecord,
-    { node, line }: Writer,
-    done: (done: boolean, fenced: boolean) => void,
-  ): void {
+  write(key: string, row: Row, { node, line }: Writer, done: (done: boolean, fenced: boolean) => void): void {
     if (this.fenced) {
-      this.#executeFenced(key, record, { node, line }, (outcome) => done(outcome === 'done', outcome === 'fenced'));
+      this.#executeFenced(key, row, { node, line }, (outcome) => done(outcome === 'done', outcome === 'fenced'));
       return;
     }
     const commitMs = this.#commitMs();
-    this.world.after(commitMs, () => this.#commit(key, record));
+    this.world.after(commitMs, () => this.#commit(key, row));
     if (this.random.next() < 0.1 || commitMs > ANSWER_MS_MAX) this.world.after(ANSWER_MS_MAX, () => done(false, false));
     else this.world.after(commitMs + 1, () => done(true, false));
   }

@@ -1,5 +1,13 @@
 import { EntryFlag } from '@larder/loader';
-import { type CopyEntries, isInvalidation, type ReplicatedRecord, type Replicator } from '@larder/node/internal';
+import {
+  type CopyEntries,
+  hasValue,
+  isInvalidation,
+  packedKey,
+  packedValue,
+  type ReplicatedRecord,
+  type Replicator,
+} from '@larder/node/internal';
 import type { SimulatedProcess } from './simulated-process.js';
 
 /** One copy's entries in a simulated node: a plain map. */
@@ -43,10 +51,10 @@ export class SimulatedEntries implements CopyEntries {
       this.#invalidate(record);
       return true;
     }
-    const key = keyText(record.key);
+    const key = keyText(packedKey(record));
     if ((record.flags & EntryFlag.unsure) !== 0) this.unsure.set(key, record);
     else this.unsure.delete(key);
-    if (record.value === undefined && (record.flags & EntryFlag.tombstone) === 0) {
+    if (!hasValue(record) && (record.flags & EntryFlag.tombstone) === 0) {
       this.entries.delete(key);
       this.deleted.set(key, record);
       return true;
@@ -67,7 +75,7 @@ export class SimulatedEntries implements CopyEntries {
 
   /** The owner's part of a forget record: it keeps what it has. */
   keep(record: ReplicatedRecord): void {
-    const key = keyText(record.key);
+    const key = keyText(packedKey(record));
     this.unsure.set(key, record);
     if (!this.entries.has(key)) this.deleted.set(key, record);
   }
@@ -75,7 +83,7 @@ export class SimulatedEntries implements CopyEntries {
   clean(_cache: number, key: Uint8Array, epoch: number, seq: number): void {
     const entry = this.entries.get(keyText(key));
     if (entry === undefined || entry.record.epoch !== epoch || entry.record.seq !== seq) return;
-    if (entry.record.value === undefined) this.apply({ ...entry.record, flags: 0 });
+    if (!hasValue(entry.record)) this.apply({ ...entry.record, flags: 0 });
     else entry.dirty = false;
   }
 
@@ -105,7 +113,8 @@ export class SimulatedEntries implements CopyEntries {
   }
 
   value(key: string): string | undefined {
-    const value = this.entries.get(key)?.record.value;
+    const record = this.entries.get(key)?.record;
+    const value = record && packedValue(record);
     return value === undefined ? undefined : valueText(value);
   }
 }

@@ -1,5 +1,13 @@
 import { seededRandom } from '@larder/base';
-import { type Envelope, LAN_TIMERS, Member, type ViewDocument, type ViewStore } from '@larder/node/internal';
+import {
+  type Envelope,
+  LAN_TIMERS,
+  Member,
+  packedKey,
+  packedValue,
+  type ViewDocument,
+  type ViewStore,
+} from '@larder/node/internal';
 import type { Cluster } from './cluster.js';
 import { type Answer, OperationExecutor, type Request } from './operation-executor.js';
 import { entriesOf, keyText, SimulatedEntries } from './simulated-entries.js';
@@ -165,10 +173,12 @@ export class SimulatedNode {
       if (replicator === undefined || fence.isShut(partition)) continue;
       for (const { record, dirty } of entriesOf(replicator).entries.values()) {
         if (!dirty || (member.rules.flushesCommitted && record.seq > replicator.committedSeq)) continue;
-        cluster.database.write(keyText(record.key), record, fence, (done, fenced) => {
+        const row = { epoch: record.epoch, seq: record.seq, value: packedValue(record) };
+        cluster.database.write(keyText(packedKey(record)), row, fence, (done, fenced) => {
           process.run(() => {
             if (fenced) fence.renew();
-            if (done && member.serving(partition) === replicator) replicator.clean(record.cache, record.key, record);
+            if (done && member.serving(partition) === replicator)
+              replicator.clean(record.cache, packedKey(record), record);
           });
         });
       }

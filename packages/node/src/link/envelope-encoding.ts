@@ -1,5 +1,5 @@
 import { unreachable } from '@larder/base';
-import { PeerMessageFields, PeerMessageKind, type PeerRecord, type PeerRequest } from '@larder/proto';
+import { PeerMessageFields, PeerMessageKind, type PeerRecord, type PeerRequest, packed } from '@larder/proto';
 import type { AcknowledgedCopy, Clean, PeerMessage, RecordRun, SyncAcknowledge } from '../replication/messages.js';
 
 /**
@@ -109,5 +109,5 @@ export function isUrgent(message: PeerMessage): boolean {
 }
 
 function cleaned({ cache, key, version: { epoch, seq } }: Clean): PeerRecord {
-  return { epoch, seq, cache, key, value: undefined, ttlMs: 0, flags: 0, request: undefined, result: 0 };
+  return { epoch, seq, cache, ...packed(key, undefined), ttlMs: 0, flags: 0, request: undefined, result: 0 };
 }

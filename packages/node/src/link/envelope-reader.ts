@@ -6,9 +6,11 @@ import {
   LINK_FRAME_BYTES_MAX,
   LINK_MESSAGE_BYTES_MAX,
   NO_ATTEMPT,
+  NO_VALUE,
   PeerFrameReader,
   type PeerIdentity,
   PeerMessageKind,
+  packedKey,
   RECORD_EPOCH_MAX,
   RECORD_SEQ_MAX,
   TTL_MS_MAX,
@@ -22,7 +24,7 @@ import { UNHEARD_SEPARATOR } from './envelope-encoding.js';
 const NOBODY: readonly string[] = [];
 
 /**
- * Frames of one link as envelopes. Keys and values are views of the frame, which they keep alive: whoever keeps one for
+ * Frames of one link as envelopes. Keys and values lie in the frame, which they keep alive: whoever keeps one for
  * longer than the call copies it. Everything that is thrown is a LarderError; then nothing that follows on this link
  * could be trusted.
  */
@@ -156,8 +158,9 @@ export class EnvelopeReader {
   #clean(): PeerMessage {
     const { partition, epoch, copy, recordCount } = this.#reader;
     if (recordCount !== 1) throw fault(`${recordCount} records to be cleaned; allowed is 1`);
-    const [{ cache, key, epoch: written, seq }] = this.#records() as [ReplicatedRecord];
-    return { kind: 'clean', partition, epoch, copy, cache, key, version: { epoch: written, seq } };
+    const [record] = this.#records() as [ReplicatedRecord];
+    const { cache, epoch: written, seq } = record;
+    return { kind: 'clean', partition, epoch, copy, cache, key: packedKey(record), version: { epoch: written, seq } };
   }
 
   #unheard(): readonly string[] {
@@ -185,12 +188,12 @@ export class EnvelopeReader {
     const reader = this.#reader;
     this.#checkRecord();
     const { bytes, recordEpoch: epoch, recordSeq: seq, cache, keyStart, keyEnd, ttlMs, flags, result } = reader;
-    const key = bytes.subarray(keyStart, keyEnd);
-    const value = reader.hasValue ? bytes.subarray(reader.valueStart, reader.valueEnd) : undefined;
+    const valueStart = reader.hasValue ? reader.valueStart : NO_VALUE;
+    const valueEnd = reader.hasValue ? reader.valueEnd : NO_VALUE;
     const request: RequestId | undefined = reader.hasClient
       ? { client: reader.client, number: reader.number, settledBelow: reader.settledBelow }
       : undefined;
-    return { epoch, seq, cache, key, value, ttlMs, flags, request, result };
+    return { epoch, seq, cache, bytes, keyStart, keyEnd, valueStart, valueEnd, ttlMs, flags, request, result };
   }
 
   #requests(): LoggedRequest[] {

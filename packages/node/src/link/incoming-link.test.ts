@@ -6,6 +6,7 @@ import {
   type PeerIdentity,
   PeerMessageFields,
   PeerMessageKind,
+  packed,
   peerHead,
   peerService,
   readGreeting,
@@ -39,7 +40,7 @@ function frameOf(content: Content = {}, sender: Partial<PeerIdentity> = {}, rece
   const fields = Object.assign(new PeerMessageFields(), { kind: PeerMessageKind.heartbeat, monotonicMs: 1 });
   Object.assign(fields, content.fields);
   const version = { epoch: 1, seq: 1 };
-  const record = { ...version, cache: 0, key: Buffer.from('k'), value: undefined, ttlMs: 0, flags: 0, result: 0 };
+  const record = { ...version, cache: 0, ...packed(Buffer.from('k'), undefined), ttlMs: 0, flags: 0, result: 0 };
   const records = content.record ? [{ ...record, request: undefined, ...content.record }] : [];
   const request = { ...version, client: 1, number: 1, settledBelow: 1, result: 0 };
   const requests = content.request ? [{ ...request, ...content.request }] : [];
@@ -117,7 +118,7 @@ describe('an incoming link', () => {
     ],
     [
       'BAD_ARGUMENT: what a node sent cannot be taken: a key of 0 bytes; allowed are 1 to 4096',
-      frameOf({ fields: { kind: PeerMessageKind.replicate }, record: { key: Buffer.alloc(0) } }),
+      frameOf({ fields: { kind: PeerMessageKind.replicate }, record: packed(Buffer.alloc(0), undefined) }),
     ],
     [
       'BAD_ARGUMENT: what a node sent cannot be taken: flags 33; allowed are 0 to 31 and 32',
@@ -125,11 +126,17 @@ describe('an incoming link', () => {
     ],
     [
       'BAD_ARGUMENT: what a node sent cannot be taken: a record with malformed tags',
-      frameOf({ fields: { kind: PeerMessageKind.replicate }, record: { flags: 16, value: Buffer.from([1, 2, 3]) } }),
+      frameOf({
+        fields: { kind: PeerMessageKind.replicate },
+        record: { flags: 16, ...packed(Buffer.from('k'), Buffer.from([1, 2, 3])) },
+      }),
     ],
     [
       'BAD_ARGUMENT: what a node sent cannot be taken: a record with malformed tags',
-      frameOf({ fields: { kind: PeerMessageKind.replicate }, record: { flags: 32, value: Buffer.alloc(7) } }),
+      frameOf({
+        fields: { kind: PeerMessageKind.replicate },
+        record: { flags: 32, ...packed(Buffer.from('k'), Buffer.alloc(7)) },
+      }),
     ],
     [
       'BAD_ARGUMENT: what a node sent cannot be taken: a remaining life of 2199023255552 ms; allowed are 1099511627776',

@@ -9,6 +9,7 @@ import { LAN_TIMERS } from '../cluster/timers.js';
 import type { ViewDocument } from '../cluster/view-document.js';
 import { MemoryEntries } from '../replication/memory-entries.js';
 import type { Envelope } from '../replication/messages.js';
+import { recordOf } from '../replication/record.js';
 import { askCluster } from './ask-cluster.js';
 import { type OpenedViewStore, openViewStore } from './open-view-store.js';
 import { PeerLinks, type PeerLinksHost } from './peer-links.js';
@@ -88,7 +89,7 @@ class LinkedNode implements MemberHost, PeerLinksHost {
     if (replicator === undefined) return undefined;
     const { epoch, nextSeq: seq } = replicator;
     const bytes = { key: Buffer.from(key), value: Buffer.from(value) };
-    const record = { epoch, seq, cache: 0, ...bytes, ttlMs: 0, flags: 0, request: undefined, result: 0 };
+    const record = recordOf({ epoch, seq, cache: 0, ...bytes, ttlMs: 0, flags: 0, request: undefined, result: 0 });
     this.entries.get(partition)!.apply(record);
     replicator.submit(record);
     return new Promise((resolve, reject) => {

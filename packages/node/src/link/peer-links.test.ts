@@ -1,7 +1,7 @@
 import { ManualClock } from '@larder/base';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PeerMessage } from '../replication/messages.js';
-import type { ReplicatedRecord } from '../replication/record.js';
+import { packedKey, packedValue, type ReplicatedRecord, recordOf } from '../replication/record.js';
 import { incarnationOf, TestPeer } from './testing/test-peer.js';
 
 // Two or more nodes over real gRPC. What is awaited is what came in.
@@ -17,17 +17,18 @@ afterEach(async () => {
 });
 
 const heartbeat = (monotonicMs: number): PeerMessage => ({ kind: 'heartbeat', monotonicMs, wallMs: 0.5 });
-const record = (seq: number, value: Uint8Array | undefined = Buffer.from('value')): ReplicatedRecord => ({
-  epoch: 2,
-  seq,
-  cache: 1,
-  key: Buffer.from(`key ${seq}`),
-  value,
-  ttlMs: 5_000,
-  flags: 1,
-  request: { client: 2 ** 52 + 1, number: seq, settledBelow: 3 },
-  result: -1.5,
-});
+const record = (seq: number, value: Uint8Array | undefined = Buffer.from('value')): ReplicatedRecord =>
+  recordOf({
+    epoch: 2,
+    seq,
+    cache: 1,
+    key: Buffer.from(`key ${seq}`),
+    value,
+    ttlMs: 5_000,
+    flags: 1,
+    request: { client: 2 ** 52 + 1, number: seq, settledBelow: 3 },
+    result: -1.5,
+  });
 const replicate = (records: readonly ReplicatedRecord[]): PeerMessage => ({
   kind: 'replicate',
   runs: [{ partition: 7, epoch: 2, copy: 9, records }],
@@ -113,7 +114,7 @@ describe('links between nodes', () => {
       one.send('n2', heartbeat(++beats));
       await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(Buffer.compare(two.runs[0]!.records[0]!.value!, value)).toBe(0);
+    expect(Buffer.compare(packedValue(two.runs[0]!.records[0]!)!, value)).toBe(0);
     expect(two.messages.findIndex(({ kind }) => kind === 'heartbeat')).toBe(0);
     expect(one.openings).toEqual(['n2']);
   });
@@ -323,10 +324,18 @@ describe('a link on which nothing comes back', () => {
   });
 });
 
-/** Buffers and other arrays of bytes alike. */
+/** Buffers and other arrays of bytes alike, and records wherever their key and value lie. */
 function plain(value: unknown): unknown {
+  if (isRecord(value)) {
+    const { bytes, keyStart, keyEnd, valueStart, valueEnd, ...rest } = value;
+    return plain({ ...rest, key: packedKey(value), value: packedValue(value) });
+  }
   if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1');
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, plain(inner)]));
+}
+
+function isRecord(value: unknown): value is ReplicatedRecord {
+  return value !== null && typeof value === 'object' && 'keyStart' in value;
 }

@@ -10,16 +10,18 @@ import {
   RequestResult,
   type TagHashes,
 } from '@larder/loader';
-import type { KeySlice, LarderError } from '@larder/proto';
+import { type KeySlice, type LarderError, NO_VALUE } from '@larder/proto';
 import type { CommitSink } from '../replication/pending-window.js';
 import { invalidationRecord } from '../replication/record.js';
 import type { Replicator } from '../replication/replicator.js';
 import type { Storage } from '../storage/storage.js';
-import { ByteSlabs } from './byte-slabs.js';
+import { ByteSlabs, copyBytes, SLAB_SHARE_BYTES_MAX } from './byte-slabs.js';
 import { keyCopy } from './key-copy.js';
 import type { OwnedPartitions } from './owned-partitions.js';
 import type { Removals } from './removals.js';
 import { StoredEntries } from './stored-entries.js';
+
+const NO_BYTES = new Uint8Array(0);
 
 /**
  * One cache's memory on a node of a cluster: what its loader writes goes into the storage at once, and as a record to
@@ -80,8 +82,8 @@ export class PartitionMemory extends StoredEntries {
         replicator.advance(request, result);
       } else {
         const hidden = (flags & (EntryFlag.tombstone | EntryFlag.negative)) !== 0;
-        const copy = hidden ? undefined : this.#slabs.copy(value, start, end);
-        this.#submit(replicator, key, copy, keptMs, flags, request, result);
+        if (hidden) this.#submit(replicator, key, NO_BYTES, NO_VALUE, NO_VALUE, keptMs, flags, request, result);
+        else this.#submit(replicator, key, value, start, end, keptMs, flags, request, result);
       }
     }
     this.removals.submit();
@@ -96,7 +98,7 @@ export class PartitionMemory extends StoredEntries {
     const existed = this.storage.remove(this.cache, key);
     if (replicator.isAlone) replicator.advance(request, result);
     else if (existed || result !== RequestResult.notFound)
-      this.#submit(replicator, key, undefined, 0, 0, request, result);
+      this.#submitWithoutValue(replicator, key, 0, request, result);
     else if (request !== undefined) replicator.remember(request, result);
     this.removals.submit();
     return existed;
@@ -157,7 +159,7 @@ export class PartitionMemory extends StoredEntries {
     this.#markUnsure(key);
     if (replicator.isAlone && request === undefined) return hold;
     const seq = replicator.nextSeq;
-    this.#submit(replicator, key, undefined, 0, EntryFlag.unsure, request, RequestResult.begun);
+    this.#submitWithoutValue(replicator, key, EntryFlag.unsure, request, RequestResult.begun);
     hold.await(seq);
     return hold;
   }
@@ -176,7 +178,7 @@ export class PartitionMemory extends StoredEntries {
     if (request === undefined) return;
     // The others know that it was begun.
     if (replicator.isAlone) replicator.remember(request, result);
-    else this.#submit(replicator, key, undefined, 0, 0, request, result);
+    else this.#submitWithoutValue(replicator, key, 0, request, result);
   }
 
   /** The same value under the next version, unsure no more. */
@@ -193,10 +195,22 @@ export class PartitionMemory extends StoredEntries {
     if (ref !== 0) this.storage.setFlags(ref, this.storage.flags(ref) | EntryFlag.unsure);
   }
 
+  #submitWithoutValue(
+    replicator: Replicator,
+    key: KeySlice,
+    flags: number,
+    request: RequestId | undefined,
+    result: number,
+  ): void {
+    this.#submit(replicator, key, NO_BYTES, NO_VALUE, NO_VALUE, 0, flags, request, result);
+  }
+
   #submit(
     replicator: Replicator,
     key: KeySlice,
-    value: Uint8Array | undefined,
+    value: Uint8Array,
+    start: number,
+    end: number,
     ttlMs: number,
     flags: number,
     request: RequestId | undefined,
@@ -204,12 +218,23 @@ export class PartitionMemory extends StoredEntries {
   ): void {
     const { epoch, nextSeq: seq } = replicator;
     const { cache } = this;
+    const length = key.end - key.start + end - start;
+    const isShared = length <= SLAB_SHARE_BYTES_MAX;
+    const keyStart = isShared ? this.#slabs.take(length) : 0;
+    const bytes = isShared ? this.#slabs.slab : new Uint8Array(length);
+    const keyEnd = keyStart + key.end - key.start;
+    copyBytes(key.bytes, key.start, key.end, bytes, keyStart);
+    copyBytes(value, start, end, bytes, keyEnd);
+    const hasValue = start !== NO_VALUE;
     this.partitions.submit(replicator, {
       epoch,
       seq,
       cache,
-      key: this.#slabs.copy(key.bytes, key.start, key.end),
-      value,
+      bytes,
+      keyStart,
+      keyEnd,
+      valueStart: hasValue ? keyEnd : NO_VALUE,
+      valueEnd: hasValue ? keyStart + length : NO_VALUE,
       ttlMs,
       flags,
       request,

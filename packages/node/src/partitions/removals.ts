@@ -1,4 +1,5 @@
 import type { EntryRef } from '@larder/loader';
+import { recordOf } from '../replication/record.js';
 import type { Storage } from '../storage/storage.js';
 import type { OwnedPartitions } from './owned-partitions.js';
 
@@ -36,17 +37,8 @@ export class Removals {
       const isBack = this.storage.peek(cache, { bytes: key, start: 0, end: key.length, partition }) !== 0;
       if (replicator === undefined || isBack) continue;
       const { epoch, nextSeq: seq } = replicator;
-      this.partitions.submit(replicator, {
-        epoch,
-        seq,
-        cache,
-        key,
-        value: undefined,
-        ttlMs: 0,
-        flags: 0,
-        request: undefined,
-        result: 0,
-      });
+      const removal = { epoch, seq, cache, key, value: undefined, ttlMs: 0, flags: 0, request: undefined, result: 0 };
+      this.partitions.submit(replicator, recordOf(removal));
     }
     this.#waiting.length = 0;
   }

@@ -2,7 +2,14 @@ import { ManualClock, seededRandom } from '@larder/base';
 import { MissCause } from '@larder/loader';
 import { partitionOf } from '@larder/proto';
 import { expect, it } from 'vitest';
-import { invalidationRecord, type ReplicatedRecord } from '../replication/record.js';
+import {
+  invalidationRecord,
+  packedKey,
+  packedValue,
+  type RecordParts,
+  type ReplicatedRecord,
+  recordOf,
+} from '../replication/record.js';
 import { createStorage } from '../storage/create-storage.js';
 import { OwnedPartitions } from './owned-partitions.js';
 import { Removals } from './removals.js';
@@ -41,13 +48,13 @@ it('an entry of a cache that the node does not have is not taken; that it is gon
   const { copy, missing } = newCopy();
   const [key] = keys();
   const record = { epoch: 1, seq: 1, cache: 1, key: key!, ttlMs: 0, flags: 0, request: undefined, result: 0 };
-  expect(copy.apply({ ...record, value: Buffer.from('x') })).toBe(false);
+  expect(copy.apply(recordOf({ ...record, value: Buffer.from('x') }))).toBe(false);
   expect(missing).toEqual([1]);
-  expect(copy.apply({ ...record, value: undefined })).toBe(true);
+  expect(copy.apply(recordOf({ ...record, value: undefined }))).toBe(true);
   expect(copy.apply(invalidationRecord({ epoch: 1, seq: 2, cache: 1, value: undefined }))).toBe(true);
   copy.clean(1, key!, 1, 1);
   expect(copy.count).toBe(0);
-  expect(copy.apply({ ...record, cache: 0, value: Buffer.from('x') })).toBe(true);
+  expect(copy.apply(recordOf({ ...record, cache: 0, value: Buffer.from('x') }))).toBe(true);
   expect(copy.count).toBe(1);
 });
 
@@ -57,11 +64,11 @@ it('why the owner has removed an entry is known to its copy', () => {
   storage.setOwned(0, false);
   const record = { epoch: 1, seq: 1, cache: 0, value: Buffer.from('x'), ttlMs: 1_000, flags: 0, request: undefined };
   const names = keys();
-  const removed = (wait: number, by: Partial<ReplicatedRecord>): number => {
+  const removed = (wait: number, by: Partial<RecordParts>): number => {
     const key = names.next().value as Buffer;
-    copy.apply({ ...record, key, result: 0 });
+    copy.apply(recordOf({ ...record, key, result: 0 }));
     clock.advance(wait);
-    copy.apply({ ...record, key, value: undefined, ttlMs: 0, result: 0, ...by });
+    copy.apply(recordOf({ ...record, key, value: undefined, ttlMs: 0, result: 0, ...by }));
     return storage.missCause(0, { bytes: key, start: 0, end: key.length, partition: 0 });
   };
   expect(removed(10, {})).toBe(MissCause.evicted);
@@ -79,7 +86,7 @@ it.each([100, 5_000, 300_000])(
       if (put.size === 100) break;
       put.add(key.toString());
       const record = { epoch: 1, seq: put.size, cache: 0, key, value: Buffer.alloc(valueBytes), ttlMs: 0, flags: 0 };
-      expect(copy.apply({ ...record, request: undefined, result: 0 })).toBe(true);
+      expect(copy.apply(recordOf({ ...record, request: undefined, result: 0 }))).toBe(true);
     }
     const seen = new Set<string>();
     let cursor = 0;
@@ -87,9 +94,11 @@ it.each([100, 5_000, 300_000])(
       const records: ReplicatedRecord[] = [];
       cursor = copy.scan(cursor, 50, (record) => records.push(record));
       expect(records.length).toBeLessThanOrEqual(50);
-      const bytes = records.slice(0, -1).reduce((sum, { key, value }) => sum + key.length + value!.length, 0);
+      const bytes = records
+        .slice(0, -1)
+        .reduce((sum, record) => sum + packedKey(record).length + packedValue(record)!.length, 0);
       expect(bytes).toBeLessThan(SLICE_BYTES);
-      for (const { key } of records) seen.add(Buffer.from(key).toString());
+      for (const record of records) seen.add(Buffer.from(packedKey(record)).toString());
     } while (cursor !== 0);
     expect(seen).toEqual(put);
   },

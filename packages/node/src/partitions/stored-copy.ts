@@ -1,13 +1,12 @@
 import { EntryFlag, type EntryRef, MissCause, PutResult, RequestResult } from '@larder/loader';
-import type { KeySlice } from '@larder/proto';
+import { type KeySlice, NO_VALUE, packedValue } from '@larder/proto';
 import type { CopyEntries } from '../replication/copy-entries.js';
-import { isInvalidation, type ReplicatedRecord } from '../replication/record.js';
+import { hasValue, isInvalidation, type ReplicatedRecord } from '../replication/record.js';
 import type { Storage } from '../storage/storage.js';
 import { cleanEntry } from './clean-entry.js';
 import { wholeKey } from './key-copy.js';
 import type { Removals } from './removals.js';
 
-const NO_VALUE = Buffer.alloc(0);
 const WITHOUT_VALUE = EntryFlag.tombstone | EntryFlag.negative;
 
 /** As much as a frame of a link; one value may go beyond it. */
@@ -34,22 +33,22 @@ export class StoredCopy implements CopyEntries {
 
   /** False: there is no room for it, and nothing that may be evicted; or it is of a cache that this node does not have. */
   apply(record: ReplicatedRecord): boolean {
-    const { cache, key, value, epoch, seq, ttlMs, flags } = record;
+    const { cache, bytes, epoch, seq, ttlMs, flags } = record;
     if (isInvalidation(record)) {
-      if (cache < this.cacheCount) this.storage.invalidate(cache, this.partition, seq, value);
+      if (cache < this.cacheCount) this.storage.invalidate(cache, this.partition, seq, packedValue(record));
       return true;
     }
-    const at = wholeKey(key, this.partition);
-    if (value === undefined && (flags & WITHOUT_VALUE) === 0) {
-      this.storage.remove(cache, at, this.#causeOf(record, at));
+    const { partition } = this;
+    const key = { bytes, start: record.keyStart, end: record.keyEnd, partition };
+    if (!hasValue(record) && (flags & WITHOUT_VALUE) === 0) {
+      this.storage.remove(cache, key, this.#causeOf(record, key));
       return true;
     }
     if (cache >= this.cacheCount) {
       this.cacheMissing(cache);
       return false;
     }
-    const bytes = value ?? NO_VALUE;
-    const result = this.storage.put(cache, at, bytes, 0, bytes.length, epoch, seq, ttlMs, flags);
+    const result = this.storage.put(cache, key, bytes, record.valueStart, record.valueEnd, epoch, seq, ttlMs, flags);
     this.removals.submit();
     return result === PutResult.stored;
   }
@@ -65,7 +64,7 @@ export class StoredCopy implements CopyEntries {
     const visitOne = (ref: EntryRef): void => {
       if ((storage.flags(ref) & EntryFlag.unsure) !== 0) return;
       bytes += storage.keyBytes(ref) + storage.storedBytes(ref);
-      visit(recordOf(storage, ref));
+      visit(storedRecord(storage, ref));
     };
     let next = cursor;
     for (let count = 0; count < countMax && bytes < SCAN_BYTES_MAX; count++) {
@@ -87,21 +86,23 @@ export class StoredCopy implements CopyEntries {
   }
 }
 
-function recordOf(storage: Storage, ref: EntryRef): ReplicatedRecord {
-  const key = Buffer.allocUnsafe(storage.keyBytes(ref));
-  storage.copyKey(ref, key, 0);
+function storedRecord(storage: Storage, ref: EntryRef): ReplicatedRecord {
   const flags = storage.flags(ref);
-  let value: Buffer | undefined;
-  if ((flags & WITHOUT_VALUE) === 0) {
-    value = Buffer.allocUnsafe(storage.storedBytes(ref));
-    storage.copyValue(ref, 0, value.length, value, 0);
-  }
+  const has = (flags & WITHOUT_VALUE) === 0;
+  const keyEnd = storage.keyBytes(ref);
+  const valueBytes = has ? storage.storedBytes(ref) : 0;
+  const bytes = Buffer.allocUnsafe(keyEnd + valueBytes);
+  storage.copyKey(ref, bytes, 0);
+  if (has) storage.copyValue(ref, 0, valueBytes, bytes, keyEnd);
   return {
     epoch: storage.epoch(ref),
     seq: storage.seq(ref),
     cache: storage.cacheOf(ref),
-    key,
-    value,
+    bytes,
+    keyStart: 0,
+    keyEnd,
+    valueStart: has ? keyEnd : NO_VALUE,
+    valueEnd: has ? bytes.length : NO_VALUE,
     ttlMs: Math.max(0, storage.remainingMs(ref)),
     flags,
     request: undefined,

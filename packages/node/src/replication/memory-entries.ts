@@ -1,6 +1,7 @@
 import { EntryFlag } from '@larder/loader';
+import { packedKey, packedValue } from '@larder/proto';
 import type { CopyEntries } from './copy-entries.js';
-import { isInvalidation, type ReplicatedRecord } from './record.js';
+import { hasValue, isInvalidation, type ReplicatedRecord } from './record.js';
 
 /** Entries of a copy in a plain map, for tests. */
 export class MemoryEntries implements CopyEntries {
@@ -20,8 +21,8 @@ export class MemoryEntries implements CopyEntries {
       for (const [key, { flags }] of this.records) if ((flags & EntryFlag.dirty) === 0) this.records.delete(key);
       return true;
     }
-    const key = Buffer.from(record.key).toString();
-    if (record.value === undefined) this.records.delete(key);
+    const key = Buffer.from(packedKey(record)).toString();
+    if (!hasValue(record)) this.records.delete(key);
     else this.records.set(key, record);
     return true;
   }
@@ -45,7 +46,8 @@ export class MemoryEntries implements CopyEntries {
   }
 
   text(key: string): string | undefined {
-    const value = this.records.get(key)?.value;
+    const record = this.records.get(key);
+    const value = record && packedValue(record);
     return value === undefined ? undefined : Buffer.from(value).toString();
   }
 }

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { PendingWindow, PendingWrite } from './pending-window.js';
+import { recordOf } from './record.js';
 
 const write = (seq: number): PendingWrite =>
   new PendingWrite(
-    {
+    recordOf({
       epoch: 1,
       seq,
       cache: 0,
@@ -13,7 +14,7 @@ const write = (seq: number): PendingWrite =>
       flags: 0,
       request: undefined,
       result: 0,
-    },
+    }),
     0,
   );
 

@@ -1,15 +1,18 @@
+import { NO_VALUE, type PackedBytes, packed, packedKey, packedValue } from '@larder/proto';
+
+export { packedKey, packedValue };
+
 /**
  * One change of one key, or of many at once (RecordFlag.invalidation), as it travels and is kept: it carries the state that results, never how it came about, so that
  * applying it twice is harmless. Records are never changed once they are made.
+ *
+ * Without a value the entry is deleted, or a tombstone or negative, or forgotten by followers (flag `unsure`).
  */
-export interface ReplicatedRecord {
+export interface ReplicatedRecord extends PackedBytes {
   /** The version that the change gave the entry: the epoch in which it was made, and its number in the partition. */
   readonly epoch: number;
   readonly seq: number;
   readonly cache: number;
-  readonly key: Uint8Array;
-  /** Undefined: the entry is deleted, or a tombstone or negative, or forgotten by followers (flag `unsure`). */
-  readonly value: Uint8Array | undefined;
   /** Remaining life when the record leaves its sender; 0: it never expires. */
   readonly ttlMs: number;
   /** Bits of EntryFlag and RecordFlag: a dirty record is one that the database does not have yet. */
@@ -34,8 +37,32 @@ export function isInvalidation({ flags }: Pick<ReplicatedRecord, 'flags'>): bool
 }
 
 /** No client asks for it by number: to do it twice does no harm. */
-export function invalidationRecord(of: Pick<ReplicatedRecord, 'epoch' | 'seq' | 'cache' | 'value'>): ReplicatedRecord {
-  return { ...of, key: NO_KEY, ttlMs: 0, flags: RecordFlag.invalidation, request: undefined, result: 0 };
+export function invalidationRecord(of: Pick<RecordParts, 'epoch' | 'seq' | 'cache' | 'value'>): ReplicatedRecord {
+  return recordOf({ ...of, key: NO_KEY, ttlMs: 0, flags: RecordFlag.invalidation, request: undefined, result: 0 });
+}
+
+/** A record by its key and value. */
+export interface RecordParts extends Omit<ReplicatedRecord, keyof PackedBytes> {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+}
+
+export function recordOf({
+  epoch,
+  seq,
+  cache,
+  key,
+  value,
+  ttlMs,
+  flags,
+  request,
+  result,
+}: RecordParts): ReplicatedRecord {
+  return { epoch, seq, cache, ...packed(key, value), ttlMs, flags, request, result };
+}
+
+export function hasValue({ valueStart }: Pick<ReplicatedRecord, 'valueStart'>): boolean {
+  return valueStart !== NO_VALUE;
 }
 
 const NO_KEY = Buffer.alloc(0);
@@ -51,7 +78,7 @@ export interface RequestId {
 
 /** What a record takes in a queue, more or less. */
 export function recordBytes(record: ReplicatedRecord): number {
-  return RECORD_OVERHEAD_BYTES + record.key.length + (record.value === undefined ? 0 : record.value.length);
+  return RECORD_OVERHEAD_BYTES + record.keyEnd - record.keyStart + record.valueEnd - record.valueStart;
 }
 
 const RECORD_OVERHEAD_BYTES = 64;

@@ -1,22 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryEntries } from './memory-entries.js';
 import type { RecordRun, SyncChunk } from './messages.js';
-import type { ReplicatedRecord } from './record.js';
+import { type ReplicatedRecord, recordOf } from './record.js';
 import { Replica } from './replica.js';
 import { RequestLog } from './request-log.js';
 import { RequestTable } from './request-table.js';
 
-const record = (seq: number, value: string): ReplicatedRecord => ({
-  epoch: 1,
-  seq,
-  cache: 1,
-  key: Buffer.from('k'),
-  value: Buffer.from(value),
-  ttlMs: 0,
-  flags: 0,
-  request: undefined,
-  result: 0,
-});
+const record = (seq: number, value: string): ReplicatedRecord =>
+  recordOf({
+    epoch: 1,
+    seq,
+    cache: 1,
+    key: Buffer.from('k'),
+    value: Buffer.from(value),
+    ttlMs: 0,
+    flags: 0,
+    request: undefined,
+    result: 0,
+  });
 const replicate = (...records: ReplicatedRecord[]): RecordRun => ({
   partition: 0,
   epoch: 1,

@@ -5,7 +5,7 @@ import { ALL_RULES } from '../cluster/protocol-rules.js';
 import { MemoryEntries } from './memory-entries.js';
 import type { PeerMessage, SyncChunk } from './messages.js';
 import { type CommitSink, PENDING_RECORDS_MAX } from './pending-window.js';
-import type { RequestId } from './record.js';
+import { type RequestId, recordOf } from './record.js';
 import { Replica } from './replica.js';
 import { Replicator, type ReplicatorHost } from './replicator.js';
 import { RequestLog } from './request-log.js';
@@ -38,7 +38,8 @@ describe('replicator', () => {
   const write = (key: string, value: string | undefined, ticket = 0, request?: RequestId, flags = 0): number => {
     const bytes = value === undefined ? undefined : Buffer.from(value);
     const { epoch, nextSeq: seq } = replicator;
-    const record = { epoch, seq, cache: 1, key: Buffer.from(key), value: bytes, ttlMs: 0, flags, request, result: 1 };
+    const parts = { epoch, seq, cache: 1, key: Buffer.from(key), value: bytes, ttlMs: 0, flags, request, result: 1 };
+    const record = recordOf(parts);
     if ((flags & EntryFlag.unsure) === 0) entries.apply(record);
     replicator.submit(record);
     replicator.observe(seq, sink, ticket);
@@ -414,8 +415,8 @@ describe('replicator', () => {
       request: undefined,
       result: 0,
     };
-    expect(() => replicator.submit({ ...record, epoch, seq: nextSeq + 1 })).toThrow('another version');
-    expect(() => replicator.submit({ ...record, epoch: epoch + 1, seq: nextSeq })).toThrow('another version');
+    expect(() => replicator.submit(recordOf({ ...record, epoch, seq: nextSeq + 1 }))).toThrow('another version');
+    expect(() => replicator.submit(recordOf({ ...record, epoch: epoch + 1, seq: nextSeq }))).toThrow('another version');
   });
 
   it('takes removals beyond the bound of pending writes', () => {

@@ -4,7 +4,7 @@ import type { ProtocolRules } from '../cluster/protocol-rules.js';
 import type { CopyEntries } from './copy-entries.js';
 import { type FollowedPartition, Follower, type FollowerHost } from './follower.js';
 import { type CommitSink, type PendingBudget, PendingWindow, PendingWrite } from './pending-window.js';
-import { isInvalidation, type ReplicatedRecord, type RequestId } from './record.js';
+import { hasValue, isInvalidation, type ReplicatedRecord, type RequestId } from './record.js';
 import type { LoggedRequest, RequestLog } from './request-log.js';
 
 /**
@@ -154,7 +154,7 @@ export class Replicator implements FollowedPartition {
     assert(!this.#closed, 'a write to a partition that was given up');
     assert(seq === window.nextSeq && record.epoch === this.epoch, 'a record of another version than the next');
     window.push(new PendingWrite(record, host.nowMs()));
-    const removes = record.value === undefined && (record.flags & EntryFlag.unsure) === 0;
+    const removes = !hasValue(record) && (record.flags & EntryFlag.unsure) === 0;
     if (removes || isInvalidation(record)) this.lastRemovalSeq = seq;
     this.requests.add(record);
     this.#wantFlush();

@@ -1,4 +1,4 @@
-import { isInvalidation, type ReplicatedRecord, type ViewDocument } from '@larder/node/internal';
+import { hasValue, isInvalidation, packedKey, type ReplicatedRecord, type ViewDocument } from '@larder/node/internal';
 import type { Cluster } from '../cluster.js';
 import { keyText, type SimulatedEntries } from '../simulated-entries.js';
 
@@ -24,7 +24,7 @@ export class DurableWrites {
       this.#invalidated(partition, record);
       return;
     }
-    const key = keyText(record.key);
+    const key = keyText(packedKey(record));
     const last = this.#last[partition]!.get(key);
     if (last === undefined || isNewer(record, last)) this.#last[partition]!.set(key, record);
   }
@@ -33,7 +33,7 @@ export class DurableWrites {
   #invalidated(partition: number, record: ReplicatedRecord): void {
     const all = this.#last[partition]!;
     for (const [key, last] of all) {
-      if (last.cache === record.cache && last.value !== undefined && isNewer(record, last)) all.set(key, record);
+      if (last.cache === record.cache && hasValue(last) && isNewer(record, last)) all.set(key, record);
     }
   }
 
@@ -72,13 +72,13 @@ export class DurableWrites {
     const entries = copy.entries as SimulatedEntries;
     const committedSeq = copy.replicator?.committedSeq ?? 0;
     for (const [key, last] of this.#last[partition]!) {
-      const forgotten = last.value === undefined ? undefined : entries.invalidated.get(last.cache);
+      const forgotten = !hasValue(last) ? undefined : entries.invalidated.get(last.cache);
       const held = entries.last(key) ?? forgotten;
       // A successor that took over has made its own what was pending at the owner before.
       if (held !== undefined && held.seq <= committedSeq) this.committed(partition, held);
       // What an invalidation finds gone it does not take away once more.
-      if (isInvalidation(last) && held !== undefined && held.value === undefined) continue;
-      if (held === undefined ? last.value === undefined : !isNewer(last, held)) continue;
+      if (isInvalidation(last) && held !== undefined && !hasValue(held)) continue;
+      if (held === undefined ? !hasValue(last) : !isNewer(last, held)) continue;
       this.cluster.fail(
         `${node} lacks ${key} of version ${last.epoch}.${last.seq}; it has ${held === undefined ? 'nothing' : `${held.epoch}.${held.seq}`}`,
       );

@@ -1,4 +1,4 @@
-import type { ReplicatedRecord } from '@larder/node/internal';
+import { packedValue, type ReplicatedRecord } from '@larder/node/internal';
 import type { Cluster } from '../cluster.js';
 import { type SimulatedEntries, type SimulatedEntry, valueText } from '../simulated-entries.js';
 
@@ -35,7 +35,7 @@ export function checkDatabase(cluster: Cluster): void {
 function checkRow(cluster: Cluster, name: string, last: ReplicatedRecord, entry: SimulatedEntry | undefined): void {
   const row = cluster.database.rows.get(name);
   const stored = row?.value === undefined ? undefined : valueText(row.value);
-  const wanted = last.value === undefined ? undefined : valueText(last.value);
+  const wanted = recordText(last);
   if (entry?.dirty) cluster.fail(`${name} was not flushed`);
   if (stored !== wanted) cluster.fail(`the database has ${name} = ${stored}; acknowledged last was ${wanted}`);
 }
@@ -53,5 +53,10 @@ function entriesAt(cluster: Cluster, node: string, partition: number): ReadonlyM
 }
 
 function textOf(entry: SimulatedEntry | undefined): string | undefined {
-  return entry?.record.value === undefined ? undefined : valueText(entry.record.value);
+  return entry && recordText(entry.record);
+}
+
+function recordText(record: ReplicatedRecord): string | undefined {
+  const value = packedValue(record);
+  return value && valueText(value);
 }
