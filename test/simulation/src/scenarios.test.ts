@@ -104,6 +104,23 @@ describe('three nodes', () => {
     expect(cluster.world.faults.lost).toBeUndefined();
   });
 
+  it('owner that all hear and that hears nobody: its partitions are served elsewhere within two and a half seconds', () => {
+    const cluster = calmCluster();
+    const name = ownerOf(cluster, 0);
+    for (const other of others(cluster, name)) cluster.network.cut(other, name);
+    cluster.store!.unreachableFrom.add(name);
+    pass(cluster, 2_500);
+    expect(cluster.chosen!.partitions.every(({ owner }) => owner !== name)).toBe(true);
+    expect(cluster.unserved()).toBe('');
+    expect(cluster.chosen!.members).toHaveLength(3);
+    for (const other of others(cluster, name)) cluster.network.heal(other, name);
+    cluster.store!.unreachableFrom.delete(name);
+    pass(cluster, 10_000);
+    expect(cluster.replicated()).toBe(true);
+    expect(ownerOf(cluster, 0)).toBe(name);
+    expect(cluster.world.faults.lost).toBeUndefined();
+  });
+
   it('owner restarted at once: its partitions are served again, and it gets them back', () => {
     const cluster = calmCluster();
     const name = ownerOf(cluster, 0);

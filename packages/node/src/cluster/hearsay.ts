@@ -46,9 +46,9 @@ export interface Listener {
   readonly timers: ClusterTimers;
 }
 
-/** Members that have been silent for `suspectMs`. */
-export function unheardBy({ self, view, leases, timers }: Listener): readonly string[] {
+/** Members that have been silent for so long. */
+export function unheardBy({ self, view, leases }: Listener, silentMs: number): readonly string[] {
   return view!.members
-    .filter(({ id, incarnation }) => id !== self.id && leases.silentMs(incarnation) >= timers.suspectMs)
+    .filter(({ id, incarnation }) => id !== self.id && leases.silentMs(incarnation) >= silentMs)
     .map(({ id }) => id);
 }

@@ -100,7 +100,7 @@ class Bench implements ViewStore {
   }
 
   heartbeatFrom(node: string, options: Partial<Envelope> = {}): void {
-    this.receive(node, { kind: 'heartbeat', monotonicMs: 0, wallMs: 0 }, options);
+    this.receive(node, { kind: 'heartbeat', monotonicMs: 0, wallMs: 0, unheard: [] }, options);
   }
 }
 

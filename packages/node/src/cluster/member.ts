@@ -330,9 +330,10 @@ export class Member implements HoldingsHost {
     const { monotonicMs, wallMs } = this.time.mark();
     this.holdings.requests.expire(this.nowMs());
     if (!this.listed) return;
-    this.unheard = unheardBy(this);
+    this.unheard = unheardBy(this, this.timers.suspectMs);
+    const unheard = unheardBy(this, this.timers.dropMs);
     for (const { id } of this.view!.members)
-      if (id !== this.self.id) this.send(id, { kind: 'heartbeat', monotonicMs, wallMs });
+      if (id !== this.self.id) this.send(id, { kind: 'heartbeat', monotonicMs, wallMs, unheard });
   }
 
   #tickReplication(): void {

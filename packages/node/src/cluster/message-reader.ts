@@ -71,6 +71,7 @@ export class MessageReader {
       case 'heartbeat': {
         const { monotonicMs, wallMs } = message;
         const { unheard } = member;
+        member.leases.hears(incarnation, !message.unheard.includes(member.self.id));
         if (member.leases.grant(incarnation)) member.send(node, { kind: 'grant', monotonicMs, wallMs, unheard });
         return;
       }

@@ -94,11 +94,24 @@ describe('pair leases', () => {
     expect(leases.grant(peer)).toBe(false);
   });
 
+  it('are not granted to a peer that hears nothing, which is out of touch though it can be heard', () => {
+    expect(leases.grant(peer)).toBe(true);
+    leases.hears(peer, false);
+    clock.advance(200);
+    leases.heard(peer);
+    expect(leases.grant(peer)).toBe(false);
+    expect([leases.silentMs(peer), leases.outOfTouchMs(peer)]).toEqual([0, 200]);
+    leases.hears(peer, true);
+    expect(leases.grant(peer)).toBe(true);
+    expect([leases.silentMs(peer), leases.outOfTouchMs(peer)]).toEqual([0, 0]);
+  });
+
   it('forgive silence but lengthen no lease when the process itself stood still', () => {
     leases.granted(peer, leases.time.mark(), 7, 7);
     clock.advance(5_000);
     leases.forgive();
     expect(leases.silentMs(peer)).toBe(0);
+    expect(leases.outOfTouchMs(peer)).toBe(0);
     expect(leases.unansweredMs(peer)).toBe(0);
     expect(leases.heldForMs(peer)).toBe(5_000);
   });

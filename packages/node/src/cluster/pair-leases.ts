@@ -28,6 +28,8 @@ export class PairLeases {
         grantedMs: Number.NEGATIVE_INFINITY,
         heardMs: nowMs,
         answeredMs: nowMs,
+        inTouchMs: nowMs,
+        isDeaf: false,
         held: LONG_AGO,
       });
     }
@@ -35,13 +37,26 @@ export class PairLeases {
 
   heard(incarnation: string): void {
     const peer = this.#peers.get(incarnation);
-    if (peer !== undefined) peer.heardMs = this.time.clock.monotonicMs();
+    if (peer === undefined) return;
+    peer.heardMs = this.time.clock.monotonicMs();
+    if (!peer.isDeaf) peer.inTouchMs = peer.heardMs;
   }
 
-  /** Whether it may be granted: only what the view lists is known here. */
+  /**
+   * Whether the peer hears this node, by its own word. One that does not can be granted nothing: what it holds of this
+   * node's leases runs out as if it were dead, although it can be heard.
+   */
+  hears(incarnation: string, hears: boolean): void {
+    const peer = this.#peers.get(incarnation);
+    if (peer === undefined) return;
+    peer.isDeaf = !hears;
+    if (hears) peer.inTouchMs = this.time.clock.monotonicMs();
+  }
+
+  /** Whether it may be granted: only what the view lists is known here, and only who hears it is told. */
   grant(incarnation: string): boolean {
     const peer = this.#peers.get(incarnation);
-    if (peer === undefined) return false;
+    if (peer === undefined || peer.isDeaf) return false;
     peer.grantedMs = this.time.clock.monotonicMs();
     return true;
   }
@@ -83,6 +98,12 @@ export class PairLeases {
     return peer === undefined ? Number.POSITIVE_INFINITY : this.time.waited(peer.heardMs);
   }
 
+  /** For how long nothing has come from the peer but that it does not hear this node. */
+  outOfTouchMs(incarnation: string): number {
+    const peer = this.#peers.get(incarnation);
+    return peer === undefined ? Number.POSITIVE_INFINITY : this.time.waited(peer.inTouchMs);
+  }
+
   /** For how long the peer has answered nothing: there may be no way to it, even if it can be heard. */
   unansweredMs(incarnation: string): number {
     const peer = this.#peers.get(incarnation);
@@ -95,6 +116,7 @@ export class PairLeases {
     for (const peer of this.#peers.values()) {
       peer.heardMs = nowMs;
       peer.answeredMs = nowMs;
+      peer.inTouchMs = nowMs;
     }
   }
 }
@@ -109,5 +131,7 @@ interface Peer extends PeerLease {
   grantedMs: number;
   heardMs: number;
   answeredMs: number;
+  inTouchMs: number;
+  isDeaf: boolean;
   held: Mark;
 }

@@ -140,6 +140,7 @@ export class Proposer {
       heardVersion: (id) => member.heardVersion(id),
       placesEmpty: options.placesEmpty ?? true,
       silentMs: askedOnce((id) => leases.silentMs(member.incarnationOf(id))),
+      outOfTouchMs: askedOnce((id) => leases.outOfTouchMs(member.incarnationOf(id))),
       unansweredMs: askedOnce((id) => leases.unansweredMs(member.incarnationOf(id))),
       ageMs: (sinceMs) => member.time.waited(Math.max(sinceMs, this.#accuseSinceMs)),
       isOpen: (partition) =>

@@ -28,7 +28,7 @@ export class MessageEncoding {
       case 'grant':
         fields.monotonicMs = message.monotonicMs;
         fields.wallMs = message.wallMs;
-        if (message.kind === 'grant' && message.unheard.length > 0) {
+        if (message.unheard.length > 0) {
           fields.document = Buffer.from(message.unheard.join(UNHEARD_SEPARATOR));
         }
         return;

@@ -91,7 +91,7 @@ export class EnvelopeReader {
     const { kind, partition, copy, seq, attempt, chunk, monotonicMs, wallMs } = this.#reader;
     switch (kind) {
       case PeerMessageKind.heartbeat:
-        return { kind: 'heartbeat', monotonicMs, wallMs };
+        return { kind: 'heartbeat', monotonicMs, wallMs, unheard: this.#unheard() };
       case PeerMessageKind.grant:
         return { kind: 'grant', monotonicMs, wallMs, unheard: this.#unheard() };
       case PeerMessageKind.probe:

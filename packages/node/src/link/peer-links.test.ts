@@ -16,7 +16,12 @@ afterEach(async () => {
   for (const peer of peers.splice(0)) await peer.close();
 });
 
-const heartbeat = (monotonicMs: number): PeerMessage => ({ kind: 'heartbeat', monotonicMs, wallMs: 0.5 });
+const heartbeat = (monotonicMs: number): PeerMessage => ({
+  kind: 'heartbeat',
+  monotonicMs,
+  wallMs: 0.5,
+  unheard: [],
+});
 const record = (seq: number, value: Uint8Array | undefined = Buffer.from('value')): ReplicatedRecord =>
   recordOf({
     epoch: 2,
@@ -44,7 +49,8 @@ describe('links between nodes', () => {
     const [one, two] = await pair();
     const place = { partition: 7, copy: 9 };
     const messages: PeerMessage[] = [
-      { kind: 'heartbeat', monotonicMs: 1234.5678, wallMs: 1.7e12 },
+      { kind: 'heartbeat', monotonicMs: 1234.5678, wallMs: 1.7e12, unheard: [] },
+      { kind: 'heartbeat', monotonicMs: 0, wallMs: 0, unheard: ['n2', 'n3'] },
       { kind: 'grant', monotonicMs: 1234.5678, wallMs: 1.7e12, unheard: [] },
       { kind: 'grant', monotonicMs: 1, wallMs: 2, unheard: ['n3', 'n4'] },
       replicate([record(1), record(2, undefined), { ...record(3, Buffer.alloc(0)), request: undefined }]),

@@ -30,6 +30,8 @@ export interface Heartbeat {
   readonly kind: 'heartbeat';
   readonly monotonicMs: number;
   readonly wallMs: number;
+  /** Members that the sender has not heard for `dropMs`. */
+  readonly unheard: readonly string[];
 }
 
 /** Until the lease is over, counted from the echoed moment, the sender takes no partition of the receiver's. */

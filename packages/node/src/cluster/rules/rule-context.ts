@@ -26,6 +26,8 @@ export interface RuleContext {
   heardVersion(id: string): number;
   /** For how long nothing has come from the node; Infinity if it is no member. */
   silentMs(id: string): number;
+  /** For how long nothing has come from the node but that it does not hear this one. */
+  outOfTouchMs(id: string): number;
   /** For how long the node has not answered. */
   unansweredMs(id: string): number;
   /** How old a wait may look that began at this time: never older than this node has been running without a break. */

@@ -65,6 +65,7 @@ function contextOf(
     isHeardElsewhere: () => false,
     heardVersion: () => Number.POSITIVE_INFINITY,
     silentMs: () => 0,
+    outOfTouchMs: () => 0,
     unansweredMs: () => 0,
     ageMs: (sinceMs) => NOW_MS - sinceMs,
     isOpen: () => false,
@@ -316,8 +317,8 @@ describe('rules of an owner', () => {
 describe('rules of a successor', () => {
   const following = { owner: 'b', ownerCopy: 2, successor: 'a', successorCopy: 1 };
 
-  it('R5: takes over from an owner that was silent for as long as any lease can last', () => {
-    const silent = contextOf(following, { phase: 'successor' }, { silentMs: () => 1_050 });
+  it('R5: takes over from an owner that was out of touch for as long as any lease can last', () => {
+    const silent = contextOf(following, { phase: 'successor' }, { outOfTouchMs: () => 1_050 });
     expect(after(applySuccessorRules, silent)).toMatchObject({
       owner: 'a',
       ownerCopy: 1,
@@ -327,12 +328,12 @@ describe('rules of a successor', () => {
       epoch: 6,
     });
     expect(
-      after(applySuccessorRules, contextOf(following, { phase: 'successor' }, { silentMs: () => 1_049 })).owner,
+      after(applySuccessorRules, contextOf(following, { phase: 'successor' }, { outOfTouchMs: () => 1_049 })).owner,
     ).toBe('b');
   });
 
   it('R5: is not for a copy that the view does not name, nor for a learner', () => {
-    const given = { silentMs: () => 9_999 };
+    const given = { outOfTouchMs: () => 9_999 };
     expect(after(applySuccessorRules, contextOf(following, { phase: 'successor', id: 77 }, given)).owner).toBe('b');
     expect(after(applySuccessorRules, contextOf(following, { phase: 'learner' }, given)).owner).toBe('b');
   });

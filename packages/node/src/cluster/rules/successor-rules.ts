@@ -1,14 +1,17 @@
 import type { Wait } from '../view-document.js';
 import type { RuleContext } from './rule-context.js';
 
-/** R5: a successor takes over from an owner that has been silent for longer than any lease of it can last. */
+/**
+ * R5: a successor takes over from an owner that has been silent for longer than any lease of it can last, or that can be
+ * heard but has not heard the successor: then it serves no more, and cannot be told anything.
+ */
 export function applySuccessorRules(context: RuleContext): void {
   const { draft, self, timers, rules } = context;
   for (const copy of context.copies.values()) {
     if (copy.phase !== 'successor') continue;
     const { owner, successor, successorCopy, wait } = draft.partition(copy.partition);
     if (successor !== self.id || successorCopy !== copy.id) continue;
-    if (context.silentMs(owner) >= timers.suspectMs) {
+    if (context.outOfTouchMs(owner) >= timers.suspectMs) {
       draft.promoteSuccessor(copy.partition, promotedWait(wait, rules.inheritedWait));
     }
   }
